@@ -1,0 +1,73 @@
+"""The kinds of step: a short closed vocabulary of past participles, each with the data that it must carry.
+
+A step has room for three whole numbers beside its time, node, message and cause. A field says how its number is read:
+``INT`` as it stands, ``NODE`` as a node of the scenario, ``VALUE`` as one of the trace's shared values (text mostly).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+INT, NODE, VALUE = "int", "node", "value"
+
+
+class Kind(NamedTuple):
+    """One kind of step."""
+
+    code: int
+    name: str
+    fields: tuple[tuple[str, str], ...]
+    """The data, in order: (name, how its number is read)."""
+    doc: str
+
+
+KINDS: dict[str, Kind] = {}
+"""Every kind by its name."""
+
+BY_CODE: list[Kind] = []
+"""Every kind by its code."""
+
+
+def _kind(name: str, doc: str, **fields: str) -> int:
+    code = len(BY_CODE)
+    kind = Kind(code, name, tuple(fields.items()), doc)
+    KINDS[name] = kind
+    BY_CODE.append(kind)
+    return code
+
+
+SENT = _kind("sent", "a node put the message on a link", to=NODE, attempt=INT)
+LOST = _kind("lost", "the message will not arrive; the node is its sender", to=NODE, reason=VALUE, copy=INT)
+DUPLICATED = _kind("duplicated", "the network made copies of what was sent", to=NODE, copies=INT)
+DELIVERED = _kind("delivered", "the message arrived; its cause is the step that sent it", source=NODE, copy=INT)
+
+CRASHED = _kind("crashed", "the node stopped; what it kept in memory is gone")
+RESTARTED = _kind("restarted", "the node began again with nothing but its durable state", incarnation=INT)
+PAUSED = _kind("paused", "the node froze; what arrives waits", until=VALUE)
+RESUMED = _kind("resumed", "the node went on")
+
+CREATED = _kind("created", "a client made this record or request: its birth")
+ACKNOWLEDGED = _kind("acknowledged", "the producer knows that the record is stored", partition=INT, offset=INT)
+TIMED_OUT = _kind(
+    "timed_out", "no answer in time: whether it was done is not known", to=NODE, attempt=INT, outcome=VALUE
+)
+FAILED = _kind("failed", "one attempt was answered with a refusal", reason=VALUE)
+ABANDONED = _kind("abandoned", "the client gave up for good", reason=VALUE)
+COMPLETED = _kind("completed", "the caller has its good answer", attempts=INT)
+IGNORED = _kind("ignored", "the message arrived when nobody waited for it any more", reason=VALUE)
+
+QUEUED = _kind("queued", "the message waits for a worker", depth=INT)
+REJECTED = _kind("rejected", "the node refused the message", reason=VALUE)
+STARTED = _kind("started", "work on the message began", worker=INT)
+PROCESSED = _kind("processed", "the work's effect happened, for the attempt-th time at this node", attempt=INT)
+SKIPPED = _kind("skipped", "an idempotent handler recognised what it had already done", reason=VALUE)
+PUBLISHED = _kind("published", "a service handed an event to a topic", to=NODE)
+
+OPENED = _kind("opened", "a circuit breaker stopped the calls", to=NODE)
+HALF_OPENED = _kind("half_opened", "a circuit breaker lets one trial call through", to=NODE)
+CLOSED = _kind("closed", "a circuit breaker lets all calls through again", to=NODE)
+
+APPENDED = _kind("appended", "the record is in the log", partition=INT, offset=INT)
+ASSIGNED = _kind("assigned", "the consumer reads this partition from this offset on", partition=INT, offset=INT, group=VALUE)
+FETCHED = _kind("fetched", "the consumer holds the record", partition=INT, offset=INT)
+COMMITTED = _kind("committed", "the group's next offset to read is stored", partition=INT, offset=INT, group=VALUE)
