@@ -1,7 +1,7 @@
 """The start command: open the course in JupyterLab, from a clone or from an installed wheel.
 
-In a clone the notebooks are opened where they are. A wheel's notebooks are first copied to the learner's own folder;
-a file the learner has changed is never overwritten.
+In a clone the notebooks are opened where they are. A wheel's notebooks are first copied to the learner's own
+folder; a file the learner has changed is never overwritten.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def notebooks_of_clone() -> Path | None:
-    """The `notebooks` folder beside the package when this is a clone, or None when it is an installed wheel."""
+    """The `notebooks` folder beside the package in a clone, or None in an installed wheel."""
     root = PACKAGE.parent
     notebooks = root / "notebooks"
     return notebooks if (root / "pyproject.toml").exists() and notebooks.is_dir() else None
@@ -67,8 +67,8 @@ def notebooks_of_clone() -> Path | None:
 def deliver(course: Path, folder: Path) -> Path:
     """Copy the course into the learner's folder and say what was done; return that folder.
 
-    A file that is still as it was delivered is brought up to date. A file the learner has changed stays, and if
-    the course has a newer one, that is said.
+    A file that is still as it was delivered is brought up to date. A file the learner has changed stays, and
+    if the course has a newer one, that is said.
 
     Raises:
         Trouble: the course is not in this installation, or the folder cannot be written to.
@@ -100,14 +100,13 @@ def deliver(course: Path, folder: Path) -> Path:
         (folder / DELIVERED).write_text(json.dumps(delivered, indent=1), encoding="utf-8")
     except OSError as error:
         raise Trouble(
-            f"The notebooks could not be put into {folder} ({error.strerror}): name a folder you may write to, "
-            "as in `event-driven-lab --folder ~/course`."
+            f"The notebooks could not be put into {folder} ({error.strerror}): name a folder you may write "
+            "to, as in `event-driven-lab --folder ~/course`."
         ) from None
     print(f"Your notebooks are in {folder}; what you change there stays.")
     if outdated:
-        print(
-            f"The course has newer versions of {', '.join(outdated)}: rename yours and start again to get them."
-        )
+        names = ", ".join(outdated)
+        print(f"The course has newer versions of {names}: rename yours and start again to get them.")
     return folder
 
 
@@ -164,7 +163,7 @@ def hidden(path: Path) -> bool:
 
 
 def read_delivered(folder: Path) -> dict[str, str]:
-    """The digest of every file as it was last delivered here; empty when nothing was or the note is damaged."""
+    """The digest of every file as it was last delivered here; empty without a readable note."""
     try:
         noted = json.loads((folder / DELIVERED).read_text(encoding="utf-8"))
     except (OSError, ValueError):

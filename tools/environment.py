@@ -34,7 +34,7 @@ class Trouble(Exception):
 
 
 def main(arguments: list[str]) -> int:
-    """Set the environment up and, unless only that was asked for, open the course; the process's exit code."""
+    """Set the environment up and, unless only that was asked for, open the course; returns the exit code."""
     parser = argparse.ArgumentParser(prog="start.py", description="Open the course in JupyterLab.")
     parser.add_argument("--setup", metavar="EXTRA", help="only make the environment, with this extra: test")
     parser.add_argument("--venv", default=".venv", help="the environment's folder (%(default)s)")
@@ -98,7 +98,10 @@ def install(venv: Path, extras: set[str]) -> None:
     """Install the project, editable, with these extras. Raises Trouble when a download or a build fails."""
     what = f"{ROOT}[{','.join(sorted(extras))}]" if extras else str(ROOT)
     done = subprocess.run(
-        [str(python_of(venv)), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "-e", what],
+        [
+            *(str(python_of(venv)), "-m", "pip", "install"),
+            *("--disable-pip-version-check", "--no-input", "--editable", what),
+        ],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -111,7 +114,7 @@ def install(venv: Path, extras: set[str]) -> None:
     log.write_text(done.stdout, encoding="utf-8")
     said = done.stdout.lower()
     if "no space left" in said:
-        raise Trouble(f"The disk is full: free about 1 GB and give the same command again (pip's log: {log}).")
+        raise Trouble(f"The disk is full: free 1 GB and give the same command again (pip's log: {log}).")
     if any(sign in said for sign in DOWNLOAD_FAILED):
         raise Trouble(
             "The packages could not be downloaded: check the network connection (behind a proxy, set "
@@ -139,7 +142,7 @@ def python_of(venv: Path) -> Path:
 
 
 def works(python: Path) -> bool:
-    """Whether the interpreter starts, is new enough and has pip: a moved or half-made environment does not."""
+    """Whether the interpreter starts, is new enough and has pip; not so in a half-made environment."""
     probe = "import sys, pip; sys.exit(sys.version_info < (3, 11))"
     try:
         return subprocess.run([str(python), "-c", probe], capture_output=True, check=False).returncode == 0
@@ -148,7 +151,7 @@ def works(python: Path) -> bool:
 
 
 def stamp_file(venv: Path) -> Path:
-    """Where an environment notes what was installed into it; written last, so a broken install leaves none."""
+    """Where an environment notes what was installed; written last, so a broken install leaves none."""
     return venv / "installed.json"
 
 

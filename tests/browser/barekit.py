@@ -1,4 +1,4 @@
-"""A widget's ES module in an empty page with a stand-in for the kernel's model: a test in well under a second."""
+"""A widget's ES module in an empty page with a stand-in for the kernel's model: under a second a test."""
 
 from __future__ import annotations
 

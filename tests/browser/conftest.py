@@ -1,4 +1,4 @@
-"""The browser tests' fixtures: `lab`, a page of a real JupyterLab; `bare_page`, a widget without any kernel; `axe`."""
+"""The browser tests' fixtures: `lab` is a real JupyterLab, `bare_page` a widget with no kernel; and `axe`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """One headless Chromium for all tests. Without one they are skipped with the remedy, and under CI they fail."""
+    """One headless Chromium for all tests; without one they skip with the remedy, under CI they fail."""
     chromium = find_chromium()
     if chromium is None:
         if os.environ.get("CI"):
@@ -93,16 +93,16 @@ def bare_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Bare
 
 @pytest.fixture(scope="session")
 def axe() -> Callable[[Page, str], list[str]]:
-    """`axe(page, selector)`: the serious and critical accessibility violations within what the selector finds.
+    """`axe(page, selector)`: the serious and critical accessibility violations in what the selector finds.
 
-    One sentence each, with the offending elements. A selector that finds nothing is an error, not a clean page.
+    One line each, with the offending elements. A selector that finds nothing is an error, not a clean page.
     """
     code = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 
     def violations(page: Page, selector: str) -> list[str]:
         if not page.evaluate("() => !!window.axe"):
-            # JupyterLab's pages carry an AMD loader, under whose eye axe would not put itself on the window.
-            page.evaluate(f"() => {{ const define = undefined, module = undefined, exports = undefined; {code} }}")
+            # Where a page has a module loader, axe would hand itself to that instead of the window.
+            page.evaluate(f"() => {{ const define = undefined, module = undefined; {code} }}")
         found = page.evaluate(
             "async selector => (await axe.run(selector, {resultTypes: ['violations']})).violations", selector
         )

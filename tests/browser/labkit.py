@@ -1,7 +1,7 @@
 """A real JupyterLab on the loopback address, and what the browser tests ask of it.
 
-Nothing here sleeps: each wait ends on something the page or the kernel says. A kernel that is idle does not prove that
-a widget's callback has ended, for callbacks run in a thread of their own, so tests assert on the page.
+Each wait ends on something the page or the kernel says, never on time alone. A kernel that is idle does not
+prove that a widget's callback has ended, for callbacks run in threads of their own: tests assert on the page.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from typing import Any
 from playwright.sync_api import Locator, Page
 
 HOW_TO_INSTALL = (
-    "no Chromium was found: install it (Debian and Ubuntu: `apt-get install chromium`; elsewhere Chrome or Chromium "
-    "from its maker) or name its program in the environment variable CHROMIUM"
+    "no Chromium was found: install it (Debian and Ubuntu: `apt-get install chromium`; elsewhere Chrome or "
+    "Chromium from its maker) or name its program in the environment variable CHROMIUM"
 )
 
 CHROMIUM_ARGUMENTS = [
@@ -48,7 +48,8 @@ CHROMIUM_ARGUMENTS = [
 def find_chromium() -> str | None:
     """The Chromium or Chrome program to drive, or None when this machine has none."""
     named = os.environ.get("CHROMIUM")
-    for candidate in [named] if named else ["chromium", "chromium-browser", "google-chrome", "chrome", "msedge"]:
+    usual = ["chromium", "chromium-browser", "google-chrome", "chrome", "msedge"]
+    for candidate in [named] if named else usual:
         if found := shutil.which(candidate):
             return found
     mac = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
@@ -154,7 +155,8 @@ def wait_until_up(server: Server, process: subprocess.Popen[bytes]) -> None:
 _OPEN = """async path => {
   const app = window.jupyterapp;
   await app.restored;
-  const panel = await app.commands.execute('docmanager:open', {path, factory: 'Notebook', kernel: {name: 'python3'}});
+  const choice = {path, factory: 'Notebook', kernel: {name: 'python3'}};
+  const panel = await app.commands.execute('docmanager:open', choice);
   app.shell.activateById(panel.id);
   await Promise.all([panel.context.ready, panel.sessionContext.ready, panel.revealed]);
   window.notebook = panel;
@@ -166,7 +168,8 @@ _SETTLED = """
     await kernel.requestKernelInfo();
     const start = performance.now();
     while (kernel.status !== 'idle') {
-      if (performance.now() - start > limit) throw new Error(`the kernel is still ${kernel.status} after ${limit} ms`);
+      if (performance.now() - start > limit)
+        throw new Error(`the kernel is still ${kernel.status} after ${limit} ms`);
       await new Promise(next => setTimeout(next, 20));
     }
     await new Promise(next => requestAnimationFrame(() => requestAnimationFrame(next)));

@@ -9,7 +9,10 @@ WIDGET = """
 function render({model, el}) {
   const button = document.createElement('button');
   const show = () => { button.textContent = `pressed ${model.get('count')} times`; };
-  button.addEventListener('click', () => { model.set('count', model.get('count') + 1); model.save_changes(); });
+  button.addEventListener('click', () => {
+    model.set('count', model.get('count') + 1);
+    model.save_changes();
+  });
   model.on('change:count', show);
   show();
   el.append(button);
@@ -75,7 +78,8 @@ def test_axe_refuses_a_selector_that_finds_nothing(bare_page, axe):
 
 
 def test_a_request_to_the_outside_is_noticed(bare_page):
-    bare_page.show("export default {render({el}) { el.innerHTML = '<img src=http://example.invalid/a.png>'; }};", {})
+    picture = "<img src=http://example.invalid/a.png>"
+    bare_page.show(f"export default {{render({{el}}) {{ el.innerHTML = '{picture}'; }}}};", {})
 
     noticed = list(bare_page.outside)
     bare_page.outside.clear()
