@@ -24,7 +24,6 @@ MESSAGE = struct.Struct("<iiii")
 
 ENDINGS = {
     "duration": "It ran to the end of its duration.",
-    "idle": "It ended early: nothing was left to happen.",
     "budget": "It was stopped at its step budget: what follows is the run so far.",
     "interrupted": "It was interrupted: what follows is the run so far.",
     "failed": "A node's own code raised an error: what follows is the run up to there.",
