@@ -1,0 +1,139 @@
+"""When clients act, and about what: arrival processes and key distributions. All of them values."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect
+from collections.abc import Callable, Iterator
+from itertools import accumulate, count, cycle
+from random import Random
+
+from attrs import field, frozen
+
+from simulator.validation import at_least, not_negative, positive
+from simulator.values import Part, Span
+
+
+class Arrivals(Part):
+    """When the next one comes. ``gaps`` gives the waits from one to the next, in milliseconds."""
+
+    def gaps(self, stream: Random) -> Iterator[float]:
+        raise NotImplementedError
+
+
+@frozen
+class Every(Arrivals):
+    """One every ``ms`` milliseconds, like clockwork; the first after one such wait."""
+
+    ms: float = field(metadata=positive("ms"))
+
+    def gaps(self, stream: Random) -> Iterator[float]:
+        while True:
+            yield self.ms
+
+
+@frozen
+class Poisson(Arrivals):
+    """Customers who don't know of each other: exponential waits, ``per_second`` of them on average."""
+
+    per_second: float = field(metadata=positive("per second"))
+
+    def gaps(self, stream: Random) -> Iterator[float]:
+        mean, draw, log = 1000.0 / self.per_second, stream.random, math.log
+        while True:
+            yield -mean * log(1.0 - draw())
+
+
+@frozen
+class Bursty(Arrivals):
+    """Poisson arrivals whose rate is ``per_second``, and ``burst_per_second`` during the burst."""
+
+    per_second: float = field(metadata=positive("per second"))
+    burst_per_second: float = field(metadata=positive("per second"))
+    burst: Span
+
+    def gaps(self, stream: Random) -> Iterator[float]:
+        # Thinning (Lewis and Shedler, 1979): draw at the higher rate, keep each in proportion to the rate at its time.
+        top = max(self.per_second, self.burst_per_second)
+        mean, draw, log = 1000.0 / top, stream.random, math.log
+        now = last = 0.0
+        while True:
+            now += -mean * log(1.0 - draw())
+            rate = self.burst_per_second if now in self.burst else self.per_second
+            if draw() * top < rate:
+                yield now - last
+                last = now
+
+    def problems(self, called: str) -> Iterator[str]:
+        yield from self.burst.problems(called)
+
+
+def as_arrivals(value: float | Arrivals) -> Arrivals:
+    """A plain number means one every so many milliseconds."""
+    return value if isinstance(value, Arrivals) else Every(value)
+
+
+class Keys(Part):
+    """Which key each one has. ``chooser`` gives a function that tells the next key."""
+
+    def chooser(self, stream: Random) -> Callable[[], str | None]:
+        raise NotImplementedError
+
+
+@frozen
+class Numbered(Keys):
+    """A new key each time: ``order-1``, ``order-2``, and so on."""
+
+    prefix: str = "order-"
+
+    def chooser(self, stream: Random) -> Callable[[], str | None]:
+        numbers, prefix = count(1), self.prefix
+        return lambda: f"{prefix}{next(numbers)}"
+
+
+@frozen
+class UniformKeys(Keys):
+    """One of ``count`` keys, all equally likely."""
+
+    count: int = field(metadata=at_least(1))
+    prefix: str = "customer-"
+
+    def chooser(self, stream: Random) -> Callable[[], str | None]:
+        names, draw, number = [f"{self.prefix}{n}" for n in range(1, self.count + 1)], stream.random, self.count
+        return lambda: names[int(draw() * number)]
+
+
+@frozen
+class ZipfKeys(Keys):
+    """One of ``count`` keys, the n-th with a weight of 1 / n**exponent: a few are hot, as in real traffic."""
+
+    count: int = field(metadata=at_least(1))
+    exponent: float = field(default=1.0, metadata=not_negative())
+    prefix: str = "customer-"
+
+    def chooser(self, stream: Random) -> Callable[[], str | None]:
+        names, draw = [f"{self.prefix}{n}" for n in range(1, self.count + 1)], stream.random
+        cumulated = list(accumulate(n**-self.exponent for n in range(1, self.count + 1)))
+        total = cumulated[-1]
+        # The draw is below the total but for rounding, so the last name is given where rounding reaches it.
+        last = self.count - 1
+        return lambda: names[min(bisect(cumulated, draw() * total), last)]
+
+
+@frozen
+class ListedKeys(Keys):
+    """These keys, in this order, again and again; None in the list is a record without a key."""
+
+    keys: tuple[str | None, ...] = field(converter=tuple)
+
+    def chooser(self, stream: Random) -> Callable[[], str | None]:
+        return cycle(self.keys).__next__
+
+    def problems(self, called: str) -> Iterator[str]:
+        if not self.keys:
+            yield f"{called}: the list of keys is empty; give at least one (None for a record without a key)."
+
+
+def as_keys(value: Keys | list[str | None] | tuple[str | None, ...]) -> Keys:
+    """A plain list means `ListedKeys`."""
+    return value if isinstance(value, Keys) else ListedKeys(value)
