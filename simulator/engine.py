@@ -241,12 +241,21 @@ class Sim:
         self._waiting: list[_Receive] = []
         self._react: Callable[[Message, str], Any] | None = None
         self.message = run.recorder.message
+        """Make a message: (kind, key, payload, headers, in_reply_to, size)."""
+        self.message_of = run.recorder.message_of
+        """The message with this number, as one that was named in another's payload."""
         self.value = run.recorder.value
+        """The number that stands for a text (or None, or a number) in a step's VALUE field."""
 
     @property
     def now(self) -> float:
         """Milliseconds since the run began."""
         return self._env._now
+
+    @property
+    def cause(self) -> int:
+        """The step that what this behaviour does now follows from: what it did or received last."""
+        return self._run.cause
 
     @property
     def scenario(self) -> Scenario:

@@ -48,36 +48,26 @@ class Writer:
 
     def write(self, recorder: Recorder) -> None:
         """Write what the recorder holds beyond what was written already."""
-        self._write(recorder.steps, recorder.messages, recorder.values, recorder.payloads, recorder.headers, recorder.nodes)
-
-    def close(self, trace: Trace) -> None:
-        """Write the rest of a finished trace and its last line, and put the file in its place."""
-        steps, messages = trace.buffers
-        self._write(steps, messages, trace.values, trace._payloads, trace._headers, trace.nodes)
-        self._put({"end": trace.ended, "steps": len(trace), "messages": trace.messages, "digest": trace.digest})
-        self._file.close()
-        os.replace(self._partial, self.path)
-
-    def _write(self, steps: Any, messages: Any, values: Any, payloads: Any, headers: Any, nodes: Any) -> None:
+        values, nodes = recorder.values, recorder.nodes
         if len(values) > self._values:
             self._put({"values": list(values[self._values :])})
             self._values = len(values)
-        for number, row in enumerate(_rows(messages, MESSAGE, self._messages), start=self._messages + 1):
+        for number, row in enumerate(_rows(recorder.messages, MESSAGE, self._messages), start=self._messages + 1):
             kind, key, in_reply_to, size = row
             told: dict[str, Any] = {"message": number, "kind": values[kind]}
             if key:
                 told["key"] = values[key]
-            if number in payloads:
-                told["payload"] = thaw(payloads[number])
-            if number in headers:
-                told["headers"] = thaw(headers[number])
+            if number in recorder.payloads:
+                told["payload"] = thaw(recorder.payloads[number])
+            if number in recorder.headers:
+                told["headers"] = thaw(recorder.headers[number])
             if in_reply_to:
                 told["in_reply_to"] = in_reply_to
             if size:
                 told["size"] = size
             self._put(told)
-        self._messages = len(messages) // MESSAGE.size
-        for index, row in enumerate(_rows(steps, STEP, self._steps), start=self._steps):
+        self._messages = recorder.made
+        for index, row in enumerate(_rows(recorder.steps, STEP, self._steps), start=self._steps):
             time, message, cause, a, b, c, node, code = row
             kind = BY_CODE[code]
             told = {"step": index, "time": time, "kind": kind.name, "node": nodes[node]}
@@ -91,7 +81,7 @@ class Writer:
                     for (name, reading), number in zip(kind.fields, (a, b, c), strict=False)
                 }
             self._put(told)
-        self._steps = len(steps) // STEP.size
+        self._steps = recorder.count
 
     def _put(self, line: dict[str, Any]) -> None:
         self._file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")

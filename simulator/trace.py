@@ -92,6 +92,12 @@ class Recorder:
         self.messages += MESSAGE.pack(kind_code, key_code, in_reply_to, size)
         return Message(made, kind, key, payload, headers, in_reply_to, size)
 
+    def message_of(self, number: int) -> Message:
+        """The message with this number, which must be from 1 to `made`."""
+        kind, key, in_reply_to, size = MESSAGE.unpack_from(self.messages, (number - 1) * MESSAGE.size)
+        values, payload, headers = self.values, self.payloads.get(number), self.headers.get(number, ())
+        return Message(number, values[kind], values[key], payload, headers, in_reply_to, size)
+
     def step(
         self, time: float, kind: int, node: int, message: int, cause: int, a: int = 0, b: int = 0, c: int = 0
     ) -> int:
@@ -132,8 +138,7 @@ class Trace(Sequence[Step]):
         self.ended = ended
         self.nodes = recorder.nodes
         self.values: Sequence[Any] = recorder.values
-        self._payloads = recorder.payloads
-        self._headers = recorder.headers
+        self._recorder = recorder
         self._steps = memoryview(recorder.steps).toreadonly()
         self._messages = memoryview(recorder.messages).toreadonly()
         self._count = recorder.count
@@ -215,11 +220,7 @@ class Trace(Sequence[Step]):
         """The message with this id. Raises KeyError if the run made no such message."""
         if not 0 < number <= self.messages:
             raise KeyError(f"There is no message {number}; this trace has the messages 1 to {self.messages}.")
-        kind, key, in_reply_to, size = MESSAGE.unpack_from(self._messages, (number - 1) * MESSAGE.size)
-        return Message(
-            number, self.values[kind], self.values[key], self._payloads.get(number), self._headers.get(number, ()),
-            in_reply_to, size,
-        )  # fmt: skip
+        return self._recorder.message_of(number)
 
     def node_index(self, name: str) -> int:
         """The place of a node in `nodes`, as `rows` gives it. Raises KeyError for an unknown node."""
@@ -275,7 +276,7 @@ class Trace(Sequence[Step]):
             told.update(json.dumps([thaw(value) for value in self.values]).encode())
             told.update(self._steps)
             told.update(self._messages)
-            extra = [sorted((n, thaw(p)) for n, p in self._payloads.items()), sorted(self._headers.items())]
+            extra = [sorted((n, thaw(p)) for n, p in self._recorder.payloads.items()), sorted(self._recorder.headers.items())]
             told.update(json.dumps(extra, sort_keys=True).encode())
             self._digest = told.hexdigest()
         return self._digest

@@ -1,0 +1,45 @@
+"""What a topic keeps and decides: its partitions' logs and its groups' committed offsets. No clock, no network."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable
+
+
+class Partitions:
+    """Append-only logs of record numbers, one for each partition; an offset is a place in one of them, counted from 0."""
+
+    def __init__(self, count: int) -> None:
+        self.logs = [array("i") for _ in range(count)]
+        self.committed: dict[tuple[str, int], int] = {}
+        """The next offset to read, by group and partition."""
+
+    def append(self, partition: int, record: int) -> int:
+        """Store a record and tell its offset."""
+        log = self.logs[partition]
+        log.append(record)
+        return len(log) - 1
+
+    def end(self, partition: int) -> int:
+        """The log end offset: the one that the next record will get."""
+        return len(self.logs[partition])
+
+    def read(self, places: Iterable[tuple[int, int]], most: int) -> list[tuple[int, int, int]]:
+        """Up to ``most`` records from these (partition, offset) on, as (partition, offset, record), partition by partition."""
+        found: list[tuple[int, int, int]] = []
+        for partition, offset in places:
+            log = self.logs[partition]
+            for each in range(offset, min(len(log), offset + most - len(found))):
+                found.append((partition, each, log[each]))
+        return found
+
+    def commit(self, group: str, partition: int, offset: int) -> None:
+        """Store where a group will go on reading. As in Kafka, an offset may also go back."""
+        self.committed[group, partition] = offset
+
+    def start(self, group: str, partition: int, auto_offset_reset: str) -> int:
+        """Where a group begins to read: at its committed offset or, without one, as ``auto_offset_reset`` says."""
+        known = self.committed.get((group, partition))
+        if known is not None:
+            return known
+        return 0 if auto_offset_reset == "earliest" else self.end(partition)
