@@ -51,10 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(trouble, file=sys.stderr)
         return 1
     print(f"Opening the course in {folder} (Ctrl+C ends it).", flush=True)
-    try:
-        return subprocess.run(command, check=False).returncode
-    except KeyboardInterrupt:
-        return 0
+    return become(command)
 
 
 def notebooks_of_clone() -> Path | None:
@@ -73,9 +70,7 @@ def deliver(course: Path, folder: Path) -> Path:
     Raises:
         Trouble: the course is not in this installation, or the folder cannot be written to.
     """
-    shipped = sorted(
-        path for path in course.rglob("*") if path.is_file() and not hidden(path.relative_to(course))
-    )
+    shipped = sorted(path for path in course.rglob("*") if path.is_file() and not hidden(path.relative_to(course)))
     if not shipped:
         raise Trouble(
             "This installation came without its notebooks: install it again with "
@@ -111,10 +106,7 @@ def deliver(course: Path, folder: Path) -> Path:
 
 
 def jupyterlab_command(folder: Path, port: int | None, no_browser: bool) -> list[str]:
-    """The command that serves this folder on the loopback address and opens its first notebook.
-
-    Raises Trouble when JupyterLab is not installed beside this package.
-    """
+    """The command that serves this folder on the loopback address and opens its first notebook."""
     first = next((path.name for path in sorted(folder.glob("*.ipynb"))), None)
     command = [
         sys.executable,
@@ -122,6 +114,8 @@ def jupyterlab_command(folder: Path, port: int | None, no_browser: bool) -> list
         "jupyterlab",
         "--ServerApp.ip=127.0.0.1",
         f"--ServerApp.root_dir={folder}",
+        # The start says what a learner needs; a server's log of its extensions is not part of it.
+        "--log-level=WARN",
         # A course started offline or at work must not ask the network for anything.
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]
@@ -137,6 +131,17 @@ def jupyterlab_command(folder: Path, port: int | None, no_browser: bool) -> list
     return command
 
 
+def become(command: list[str]) -> int:
+    """Run the command in this process's place, so that whoever ends the one ends the other; its exit code."""
+    if os.name != "nt":
+        os.execv(command[0], command)
+    # On Windows the terminal would take the replaced process for an ended course, so there it waits.
+    try:
+        return subprocess.run(command, check=False).returncode
+    except KeyboardInterrupt:
+        return 0
+
+
 def check_port(port: int) -> None:
     """Raise Trouble when JupyterLab could not listen on this port of the loopback address."""
     if not 0 < port < 65_536:
@@ -148,9 +153,7 @@ def check_port(port: int) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except PermissionError:
-            raise Trouble(
-                f"Port {port} is not yours to use: name one above 1023, or none to take a free one."
-            ) from None
+            raise Trouble(f"Port {port} is not yours to use: name one above 1023, or none to take a free one.") from None
         except OSError:
             raise Trouble(
                 f"Port {port} is taken by another program: name another one, or none to take a free one."

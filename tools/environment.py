@@ -127,11 +127,13 @@ def install(venv: Path, extras: set[str]) -> None:
 
 
 def open_course(venv: Path, arguments: list[str]) -> int:
-    """Hand over to the installed start command and pass its exit code on."""
+    """Hand over to the installed start command; its exit code."""
+    command = [str(python_of(venv)), "-m", "simulator.course", *arguments]
+    os.chdir(ROOT)
+    if os.name != "nt":
+        os.execv(command[0], command)
     try:
-        return subprocess.run(
-            [str(python_of(venv)), "-m", "simulator.course", *arguments], cwd=ROOT, check=False
-        ).returncode
+        return subprocess.run(command, check=False).returncode
     except KeyboardInterrupt:
         return 130
 

@@ -1,6 +1,12 @@
 """The start command: from a clone, from a wheel, and on a port that is taken."""
 
+import json
+import os
 import socket
+import subprocess
+import sys
+import time
+import urllib.request
 
 import pytest
 
@@ -136,3 +142,39 @@ def test_jupyterlab_listens_on_this_machine_only_and_opens_the_first_lesson(ship
     assert "--LabApp.default_url=/lab/tree/00_start_here.ipynb" in command
     assert "--ServerApp.port=8890" in command
     assert "--no-browser" in command
+
+
+def test_the_start_command_serves_the_course_without_asking_for_news(tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    token = {"JUPYTER_TOKEN": "secret", "HOME": str(tmp_path), "JUPYTER_CONFIG_DIR": str(tmp_path / "config")}
+    command = [sys.executable, "-m", "simulator.course", "--no-browser", "--port", str(port)]
+
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(
+            command, env=os.environ | token, cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+    try:
+        address = f"http://127.0.0.1:{port}"
+        plugin = "@jupyterlab%2Fapputils-extension:notification"
+        reply = asked(f"{address}/lab/api/settings/{plugin}?token=secret", process)
+    finally:
+        process.terminate()
+        process.wait(20)
+
+    assert json.loads(json.loads(reply)["raw"] or "{}") == {}
+    assert json.loads(reply)["schema"]["properties"]["fetchNews"]["default"] == "false"
+
+
+def asked(address: str, process: subprocess.Popen) -> bytes:
+    """The server's reply, as soon as it gives one."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            with urllib.request.urlopen(address, timeout=10) as reply:
+                return reply.read()
+        except OSError:
+            assert process.poll() is None, "the start command ended"
+            assert time.monotonic() < deadline, "the start command serves nothing"
+            time.sleep(0.1)
