@@ -11,7 +11,7 @@ import threading
 import warnings
 from collections import deque
 from collections.abc import Callable, Generator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -22,10 +22,18 @@ from simulator.message import Message
 from simulator.network import Crash, Network, NodeFault, Pause
 from simulator.scenario import Node, Scenario, told
 from simulator.streams import Streams
-from simulator.trace import ENDINGS, STEP, Recorder, Trace
+from simulator.trace import STEP, Recorder, Trace
 from simulator.validation import did_you_mean
 from simulator.vocabulary import (
-    BY_CODE, CRASHED, DELIVERED, DUPLICATED, KINDS, LOST, PAUSED, RESTARTED, RESUMED, SENT,
+    CRASHED,
+    DELIVERED,
+    DUPLICATED,
+    KINDS,
+    LOST,
+    PAUSED,
+    RESTARTED,
+    RESUMED,
+    SENT,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -135,7 +143,7 @@ _ARRIVE = (_Flight._arrive,)
 class _Receive:
     """What a behaviour waits for: the next message that fits."""
 
-    __slots__ = ("_in_reply_to", "_kinds", "_sim", "_task", "_timer", "_timeout")
+    __slots__ = ("_in_reply_to", "_kinds", "_sim", "_task", "_timeout", "_timer")
 
     def __init__(self, sim: Sim, kinds: tuple[str, ...], in_reply_to: int | None, timeout: float | None) -> None:
         self._sim = sim
@@ -284,7 +292,8 @@ class Sim:
     def record(
         self, kind: int, message: Message | None = None, a: int = 0, b: int = 0, c: int = 0, cause: int | None = None
     ) -> int:
-        """Write a step of this node now and tell its index; ``kind`` is a constant of `simulator.vocabulary`, a, b, c its data.
+        """Write a step of this node now and tell its index; ``kind`` is a constant of `simulator.vocabulary`, a, b, c
+        its data.
 
         Its cause is what this behaviour did or received last, unless given.
         """
@@ -310,7 +319,7 @@ class Sim:
         """`record` for steps that are not many: the kind and its data by name, checked."""
         if kind not in KINDS:
             raise ValueError(f'There is no kind of step "{kind}"; {did_you_mean(kind, KINDS)}')
-        return self.record(KINDS[kind].code, message, *self._recorder.encode(KINDS[kind], data), cause)
+        return self.record(KINDS[kind].code, message, *self._recorder.encode(KINDS[kind], data), cause=cause)  # type: ignore[misc]
 
     def send(self, to: str, message: Message, attempt: int = 1) -> int:
         """Put a message on the link to a node that is joined to this one; tells the index of its `sent` step."""
@@ -322,7 +331,7 @@ class Sim:
         sent = record(self, SENT, message, receiver._index, attempt)
         copies = delays(env._now, message)
         for copy, delay in enumerate(copies):
-            env.schedule(_Flight(receiver, self, message, sent, copy), _USUAL, delay)
+            env.schedule(_Flight(receiver, self, message, sent, copy), _USUAL, delay)  # type: ignore[arg-type]
         if not copies:
             record(self, LOST, message, receiver._index, self.value(channel.reason), 0, sent)
         elif len(copies) > 1:
@@ -361,7 +370,8 @@ class Sim:
 
     def receive(self, *kinds: str, in_reply_to: Message | None = None, timeout: float | None = None) -> _Receive:
         """``message = yield sim.receive("reply", timeout=500)``: the next message of these kinds (any, if none is named), or
-        the answer to this one; None when the time is up. Messages that nobody waits for stay, in order, for whoever asks next."""
+        the answer to this one; None when the time is up. Messages that nobody waits for stay, in order, for whoever
+        asks next."""
         return _Receive(self, kinds, None if in_reply_to is None else in_reply_to.id, timeout)
 
     def spawn(self, behaviour: Generator[Any, Any, None]) -> None:
@@ -399,10 +409,8 @@ class Sim:
 
     def _guard(self, act: Callable[..., Any], *args: Any) -> None:
         """Act on behalf of a node that a fault may strike in the middle of it."""
-        try:
+        with suppress(_Fallen):
             act(*args)
-        except _Fallen:
-            pass
 
     def _pull_triggers(self, kind: int, message: Message | None) -> None:
         for trigger in self._triggers:
@@ -604,9 +612,10 @@ def run(
 ) -> Trace:
     """Run a scenario and give its trace. The same scenario and seed give the same trace, byte for byte.
 
-    ``max_steps`` is the budget: a run that would write more is stopped there, with a `RunStopped` warning, and so is one that is
-    interrupted; the trace holds what happened until then. ``progress`` shows a bar: always, never, or (None) on long
-    runs. With ``save_to`` the trace is also written to that file while the run goes on, in the form of `Trace.save`.
+    ``max_steps`` is the budget: a run that would write more is stopped there, with a `RunStopped` warning, and so is
+    one that is interrupted; the trace holds what happened until then. ``progress`` shows a bar: always, never, or
+    (None) on long runs. With ``save_to`` the trace is also written to that file while the run goes on, in the form of
+    `Trace.save`.
 
     Raises BehaviourError, which carries the trace so far, when a node's own code raises an error.
     """

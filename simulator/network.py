@@ -234,7 +234,8 @@ class NodeFault(Fault):
 
 @frozen
 class Crash(NodeFault):
-    """The node stops at once; memory is lost, durable state stays. It begins again ``restart_after`` ms later, or never (None).
+    """The node stops at once; memory is lost, durable state stays. It begins again ``restart_after`` ms later, or
+    never (None).
 
     What reaches a node that is down is lost.
     """
@@ -264,9 +265,7 @@ class Channel:
 
     __slots__ = ("_changes", "_lane", "_link", "_sample", "reason")
 
-    def __init__(
-        self, link: Link, lane: Lane, sample: Callable[[], float], changes: tuple[tuple[str, Change], ...]
-    ) -> None:
+    def __init__(self, link: Link, lane: Lane, sample: Callable[[], float], changes: tuple[tuple[str, Change], ...]) -> None:
         self._link = link
         self._lane = lane if link.bandwidth is not None or link.ordered else None
         self._sample = sample

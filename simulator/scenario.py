@@ -128,7 +128,8 @@ class Scenario(Part):
         except ScenarioError:
             raise
         except cattrs.BaseValidationError as error:
-            raise ValueError(f"This is no stored scenario: {'; '.join(cattrs.transform_error(error, format_exception=lambda each, _: str(each)))}.") from None
+            faults = cattrs.transform_error(error, format_exception=lambda each, _: str(each))
+            raise ValueError(f"This is no stored scenario: {'; '.join(faults)}.") from None
         except (ValueError, TypeError, KeyError) as error:
             raise ValueError(f"This is no stored scenario: {error}") from None
         if not isinstance(made, Scenario):
@@ -138,38 +139,37 @@ class Scenario(Part):
 
 def _problems(scenario: Scenario) -> Iterator[str]:
     names = [node.name for node in scenario.nodes if isinstance(node, Node)]
-    sound = True
-    for node in scenario.nodes:
-        if not isinstance(node, Node):
-            sound = False
-            yield f"nodes holds {node!r}; a node is a Producer, a Topic, a Consumer or another class made from Node."
-        elif not isinstance(node.name, str) or not node.name:
-            sound = False
-            yield f"{type(node).__name__}: its name is {node.name!r}; give it a text that is not empty."
-    for name in dict.fromkeys(names):
-        if names.count(name) > 1:
-            sound = False
-            yield f'{names.count(name)} nodes are called "{name}"; give each a name of its own.'
-    if not names:
-        sound = False
-        yield "nodes is empty; a scenario needs at least one node."
+    around = list(_node_problems(scenario, names))
     for link in scenario.links:
-        for problem in _link_problems(link, scenario, names):
-            sound = False
-            yield problem
+        around += _link_problems(link, scenario, names)
+    yield from around
     yield from broken_rules(scenario, "Scenario")
-    broken = False
-    for part in (*scenario.nodes, *scenario.links, *scenario.faults):
-        if isinstance(part, Part):
-            for problem in _own_problems(part):
-                broken = True
-                yield problem
+    own = [
+        problem
+        for part in (*scenario.nodes, *scenario.links, *scenario.faults)
+        if isinstance(part, Part)
+        for problem in _own_problems(part)
+    ]
+    yield from own
     for fault in scenario.faults:
         yield from _fault_problems(fault, scenario, names)
-    if sound and not broken:
+    if not around and not own:
         # A node judges its surroundings only where these can be trusted.
         for node in scenario.nodes:
             yield from node.problems(scenario)
+
+
+def _node_problems(scenario: Scenario, names: Sequence[str]) -> Iterator[str]:
+    if not scenario.nodes:
+        yield "nodes is empty; a scenario needs at least one node."
+    for node in scenario.nodes:
+        if not isinstance(node, Node):
+            yield f"nodes holds {node!r}; a node is a Producer, a Topic, a Consumer or another class made from Node."
+        elif not isinstance(node.name, str) or not node.name:
+            yield f"{type(node).__name__}: its name is {node.name!r}; give it a text that is not empty."
+    for name in dict.fromkeys(names):
+        if names.count(name) > 1:
+            yield f'{names.count(name)} nodes are called "{name}"; give each a name of its own.'
 
 
 def _own_problems(part: Part) -> Iterator[str]:
@@ -177,7 +177,7 @@ def _own_problems(part: Part) -> Iterator[str]:
     rules = list(broken_rules(part, told(part)))
     yield from rules
     if not rules:
-        for attribute in attrs.fields(type(part)):
+        for attribute in _fields(part):
             inner = getattr(part, attribute.name)
             check = getattr(inner, "problems", None)
             if isinstance(inner, Part) and not isinstance(inner, Node) and check is not None:
@@ -216,7 +216,8 @@ def _fault_problems(fault: Fault, scenario: Scenario, names: Sequence[str]) -> I
         for end in unknown:
             yield f'{told(fault)}: there is no node "{end}"; {did_you_mean(end, names)}'
         if not unknown and not scenario.linked(fault.source, fault.target):
-            yield f"{told(fault)}: no link joins these two; add Link(\"{fault.source}\", \"{fault.target}\") or name two linked nodes."
+            link = f'Link("{fault.source}", "{fault.target}")'
+            yield f"{told(fault)}: no link joins these two; add {link}, or name two linked nodes."
     elif isinstance(fault, NodeFault):
         if fault.node not in names:
             yield f'{told(fault)}: there is no node "{fault.node}"; {did_you_mean(fault.node, names)}'
@@ -233,8 +234,13 @@ _converter = cattrs.Converter(forbid_extra_keys=True)
 _converter.register_unstructure_hook(float, lambda number: int(number) if number.is_integer() else number)
 
 
+def _fields(part: Part) -> tuple[Any, ...]:
+    """The fields of a part: every class made from Part is an attrs class, which a type checker can't know."""
+    return tuple(attrs.fields(type(part)))  # type: ignore[arg-type]
+
+
 def _unstructure(part: Part) -> dict[str, Any]:
-    fields = {attribute.name: getattr(part, attribute.name) for attribute in attrs.fields(type(part))}
+    fields = {attribute.name: getattr(part, attribute.name) for attribute in _fields(part)}
     return {"type": type(part).__name__, **{name: _converter.unstructure(held) for name, held in fields.items()}}
 
 
@@ -243,13 +249,11 @@ def _structure(data: Any, _: Any) -> Part:
         raise ValueError(f"{data!r} names no type.")
     cls = part_types.get(data["type"])
     if cls is None:
-        raise ValueError(
-            f'the class "{data["type"]}" is not known here; import or define it first ({did_you_mean(data["type"], part_types)})'
-        )
+        near = did_you_mean(data["type"], part_types)
+        raise ValueError(f'the class "{data["type"]}" is not known here; import or define it first ({near})')
     fields = {name: held for name, held in data.items() if name != "type"}
     return make_dict_structure_fn(cls, _converter, _cattrs_forbid_extra_keys=True)(fields, cls)
 
 
 _converter.register_unstructure_hook_func(lambda cls: isinstance(cls, type) and issubclass(cls, Part), _unstructure)
 _converter.register_structure_hook_func(lambda cls: isinstance(cls, type) and issubclass(cls, Part), _structure)
-

@@ -1,10 +1,10 @@
 """Traces as files: JSON Lines that any tool can read, written while a run goes on, refused when damaged.
 
-The first line is the header ``{"format": …, "version": 1, "seed": …, "scenario": {…}}``. Then, as often as needed: the texts and
-numbers that the lines after it use for the first time, ``{"values": […]}`` (so that a loaded trace is packed just as it was);
-messages, ``{"message": 1, "kind": …, "key": …}``; steps, ``{"step": 0, "time": …, "kind": …, "node": …, "message": …, "cause": …,
-"data": {…}}``. The last line is ``{"end": …, "steps": …, "messages": …, "digest": …}``; a file without it
-was cut off.
+The first line is the header ``{"format": …, "version": 1, "seed": …, "scenario": {…}}``. Then, as often as needed:
+the texts and numbers that the lines after it use for the first time, ``{"values": […]}`` (so that a loaded trace is
+packed just as it was); messages, ``{"message": 1, "kind": …, "key": …}``; steps, ``{"step": 0, "time": …, "kind": …,
+"node": …, "message": …, "cause": …, "data": {…}}``. The last line is ``{"end": …, "steps": …, "messages": …,
+"digest": …}``; a file without it was cut off.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ class Writer:
         self.path = Path(path)
         self._steps = self._messages = 0
         self._values = 1
-        # What is being written stands beside its final place, so a trace that was there before stays until this one is whole.
+        # What is being written stands beside its final place, so a trace that was there before stays until this
+        # one is whole.
         self._partial = self.path.with_name(self.path.name + ".partial")
         self._file: IO[str] = self._partial.open("w", encoding="utf-8", newline="\n")
         self._put({"format": FORMAT, "version": VERSION, "seed": seed, "scenario": json.loads(scenario.to_json())})
@@ -83,6 +84,13 @@ class Writer:
             self._put(told)
         self._steps = recorder.count
 
+    def close(self, trace: Trace) -> None:
+        """Write the rest of a finished trace and its last line, and put the file in its place."""
+        self.write(trace._recorder)
+        self._put({"end": trace.ended, "steps": len(trace), "messages": trace.messages, "digest": trace.digest})
+        self._file.close()
+        os.replace(self._partial, self.path)
+
     def _put(self, line: dict[str, Any]) -> None:
         self._file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
 
@@ -100,7 +108,10 @@ def save(trace: Trace, path: str | Path) -> Path:
 
 
 def load(path: str | Path) -> Trace:
-    """Read a trace back; it equals the one that was saved. Raises TraceFileError for anything that is not a whole, sound trace."""
+    """Read a trace back; it equals the one that was saved.
+
+    Raises TraceFileError, in one sentence, for anything that is not a whole and sound trace.
+    """
     path = Path(path)
     try:
         with path.open(encoding="utf-8") as file:
@@ -142,7 +153,8 @@ class _Reader:
             except (KeyError, TypeError, ValueError, IndexError) as error:
                 raise self._damaged(str(error)) from None
         raise TraceFileError(
-            f"{self._path} is cut off after {recorder.count:,} steps: its last line is missing. Save the trace again, or run it again."
+            f"{self._path} is cut off after {recorder.count:,} steps: its last line is missing. "
+            "Save the trace again, or run its scenario again."
         )
 
     def _parse(self, text: str) -> dict[str, Any] | None:

@@ -34,7 +34,7 @@ ENDINGS = {
 class Step(NamedTuple):
     """One fact of a trace."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # the plain word, though every tuple has a method of this name
     time: float
     """Milliseconds since the run began."""
     kind: str
@@ -98,9 +98,7 @@ class Recorder:
         values, payload, headers = self.values, self.payloads.get(number), self.headers.get(number, ())
         return Message(number, values[kind], values[key], payload, headers, in_reply_to, size)
 
-    def step(
-        self, time: float, kind: int, node: int, message: int, cause: int, a: int = 0, b: int = 0, c: int = 0
-    ) -> int:
+    def step(self, time: float, kind: int, node: int, message: int, cause: int, a: int = 0, b: int = 0, c: int = 0) -> int:
         """Write one step and tell its index. (The engine writes its steps in place, for speed, in the same form.)"""
         self.steps += STEP.pack(time, message, cause, a, b, c, node, kind)
         index = self.count
@@ -228,11 +226,11 @@ class Trace(Sequence[Step]):
             raise KeyError(f'There is no node "{name}"; {did_you_mean(name, self.nodes)}')
         return self._places[name]
 
-    def select(
-        self, *kinds: str, node: str | Iterable[str] | None = None, message: int | None = None
-    ) -> Iterator[Step]:
+    def select(self, *kinds: str, node: str | Iterable[str] | None = None, message: int | None = None) -> Iterator[Step]:
         """The steps of these kinds (all, if none is named), at this node or these nodes, of this message."""
-        wanted_nodes = None if node is None else {self.node_index(each) for each in ([node] if isinstance(node, str) else node)}
+        wanted_nodes = (
+            None if node is None else {self.node_index(each) for each in ([node] if isinstance(node, str) else node)}
+        )
         for row in self.rows(*kinds):
             if (wanted_nodes is None or row[3] in wanted_nodes) and (message is None or row[4] == message):
                 yield self._decode(row[0])
@@ -255,7 +253,7 @@ class Trace(Sequence[Step]):
 
     def message_rows(self) -> Iterator[tuple[int, int, int, int]]:
         """Each message in order, undecoded: (kind, key, in_reply_to, size); kind and key are places in `values`."""
-        return MESSAGE.iter_unpack(self._messages)  # type: ignore[return-value]
+        return MESSAGE.iter_unpack(self._messages)
 
     @property
     def buffers(self) -> tuple[memoryview, memoryview]:
@@ -276,7 +274,10 @@ class Trace(Sequence[Step]):
             told.update(json.dumps([thaw(value) for value in self.values]).encode())
             told.update(self._steps)
             told.update(self._messages)
-            extra = [sorted((n, thaw(p)) for n, p in self._recorder.payloads.items()), sorted(self._recorder.headers.items())]
+            extra = [
+                sorted((n, thaw(p)) for n, p in self._recorder.payloads.items()),
+                sorted(self._recorder.headers.items()),
+            ]
             told.update(json.dumps(extra, sort_keys=True).encode())
             self._digest = told.hexdigest()
         return self._digest

@@ -48,9 +48,7 @@ RESUMED = _kind("resumed", "the node went on")
 
 CREATED = _kind("created", "a client made this record or request: its birth")
 ACKNOWLEDGED = _kind("acknowledged", "the producer knows that the record is stored", partition=INT, offset=INT)
-TIMED_OUT = _kind(
-    "timed_out", "no answer in time: whether it was done is not known", to=NODE, attempt=INT, outcome=VALUE
-)
+TIMED_OUT = _kind("timed_out", "no answer in time: whether it was done is not known", to=NODE, attempt=INT, outcome=VALUE)
 FAILED = _kind("failed", "one attempt was answered with a refusal", reason=VALUE)
 ABANDONED = _kind("abandoned", "the client gave up for good", reason=VALUE)
 COMPLETED = _kind("completed", "the caller has its good answer", attempts=INT)

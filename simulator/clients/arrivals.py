@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, count, cycle
 from random import Random
 
@@ -73,6 +73,10 @@ def as_arrivals(value: float | Arrivals) -> Arrivals:
     return value if isinstance(value, Arrivals) else Every(value)
 
 
+def _as_tuple(keys: Sequence[str | None]) -> tuple[str | None, ...]:
+    return tuple(keys)
+
+
 class Keys(Part):
     """Which key each one has. ``chooser`` gives a function that tells the next key."""
 
@@ -124,7 +128,7 @@ class ZipfKeys(Keys):
 class ListedKeys(Keys):
     """These keys, in this order, again and again; None in the list is a record without a key."""
 
-    keys: tuple[str | None, ...] = field(converter=tuple)
+    keys: tuple[str | None, ...] = field(converter=_as_tuple)
 
     def chooser(self, stream: Random) -> Callable[[], str | None]:
         return cycle(self.keys).__next__
@@ -134,6 +138,6 @@ class ListedKeys(Keys):
             yield f"{called}: the list of keys is empty; give at least one (None for a record without a key)."
 
 
-def as_keys(value: Keys | list[str | None] | tuple[str | None, ...]) -> Keys:
+def as_keys(value: Keys | Sequence[str | None]) -> Keys:
     """A plain list means `ListedKeys`."""
     return value if isinstance(value, Keys) else ListedKeys(value)

@@ -29,13 +29,13 @@ Fetched = tuple[Message, int, int, int]
 class Consumer(Node):
     """Reads its share of a topic's partitions, works on each record, and stores how far it came.
 
-    ``commit="after"`` the work means at least once: a crash between the two repeats the work. ``commit="before"`` (and waiting until
-    that is stored) means at most once: a crash between the two skips it. An ``idempotent`` consumer remembers, durably and
-    together with the work's effect, which records it has processed. The members of a group share the partitions by the range
+    ``commit="after"`` the work means at least once: a crash between the two repeats the work. ``commit="before"``
+    (and waiting until that is stored) means at most once: a crash between the two skips it. An ``idempotent`` consumer
+    remembers, durably and together with the work's effect, which records it has processed. The members of a group share the partitions by the range
     assignor, as set before the run (Kafka's ``assign``); they do not take over from each other.
 
-    The settings have Apache Kafka's names and defaults (consumer configuration, 4.0). Simplified: it fetches when it has worked off
-    what it had, and commits once for each fetch.
+    The settings have Apache Kafka's names and defaults (consumer configuration, 4.0). Simplified: it fetches when it
+    has worked off what it had, and commits once for each fetch.
     """
 
     role: ClassVar[str] = "consumer"
@@ -46,7 +46,8 @@ class Consumer(Node):
     """How long the work on one record takes."""
     commit: Literal["after", "before"] = field(default="after", metadata=one_of("after", "before"), kw_only=True)
     commit_sync: bool = field(default=False, kw_only=True)
-    """Whether it waits, after the work, until the commit is stored (``commitSync``), sending it again if that takes too long."""
+    """Whether it waits, after the work, until the commit is stored (``commitSync``), sending it again if that takes
+    too long."""
     idempotent: bool = field(default=False, kw_only=True)
     concurrency: int = field(default=1, metadata=at_least(1), kw_only=True)
     """How many records of one fetch it works on at a time. With more than one, nothing keeps them in order."""
@@ -114,7 +115,9 @@ class _Reading:
         partitions = assignment(sim.scenario, consumer)
         if not partitions:
             return
-        answer = yield from self._ask(lambda: sim.message("offsets", None, (self._group, consumer.auto_offset_reset, *partitions)))
+        answer = yield from self._ask(
+            lambda: sim.message("offsets", None, (self._group, consumer.auto_offset_reset, *partitions))
+        )
         for partition, offset in zip(answer.payload[::2], answer.payload[1::2], strict=True):
             sim.record(ASSIGNED, None, partition, offset, self._group_value)
             self.places[partition] = offset

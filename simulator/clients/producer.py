@@ -24,8 +24,8 @@ class Producer(Node):
     """Makes records and sends each until it is acknowledged, or too late.
 
     The settings have Apache Kafka's names and defaults (producer configuration, 4.0); the wait before retry n is
-    ``retry_backoff_ms`` doubled n - 1 times, at most ``retry_backoff_max_ms``, give or take a fifth (KIP-580). The producer is not
-    idempotent: a record whose acknowledgement is lost is sent again and stands in the log twice.
+    ``retry_backoff_ms`` doubled n - 1 times, at most ``retry_backoff_max_ms``, give or take a fifth (KIP-580). The
+    producer is not idempotent: a record whose acknowledgement is lost is sent again and stands in the log twice.
     """
 
     role: ClassVar[str] = "producer"
@@ -80,7 +80,8 @@ class _Sending:
         self._gaps = producer.every.gaps(sim.random("arrivals"))
         self._headers = NO_ACK if producer.acks == 0 else ()
         self._unanswered: dict[int, _Attempt] = {}
-        # Every attempt has the same time to be answered, so the first to be sent is the first to be late: one timer serves all.
+        # Every attempt has the same time to be answered, so the first to be sent is the first to be late: one timer
+        # serves all.
         self._late_in_order: deque[_Attempt] = deque()
         self._made = 0
         sim.call_later(next(self._gaps), self._make)

@@ -16,8 +16,8 @@ class Retry(Part):
     """Try again up to ``retries`` times after the first attempt.
 
     The wait before retry n (n = 1, 2, …) is ``backoff`` ms, doubled n − 1 times if ``growth`` is "exponential", never above
-    ``backoff_max``. With "full" jitter it is anything from 0 to that, with "none" exactly that (Marc Brooker, "Exponential Backoff
-    And Jitter", AWS Architecture Blog, 2015). ``backoff=0`` retries immediately.
+    ``backoff_max``. With "full" jitter it is anything from 0 to that, with "none" exactly that (Marc Brooker,
+    "Exponential Backoff And Jitter", AWS Architecture Blog, 2015). ``backoff=0`` retries immediately.
     """
 
     retries: int = field(default=3, metadata=at_least(0))

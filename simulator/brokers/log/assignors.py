@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 
 def range_assign(partitions: int, members: Iterable[str]) -> dict[str, list[int]]:
-    """Neighbouring partitions for each member, in the members' alphabetical order; the first ones get one more where it does not
-    come out even. Source: ``org.apache.kafka.clients.consumer.RangeAssignor``, for one topic."""
+    """Neighbouring partitions for each member, in the members' alphabetical order; the first ones get one more where
+    it does not come out even. Source: ``org.apache.kafka.clients.consumer.RangeAssignor``, for one topic."""
     ordered = sorted(members)
     if not ordered:
         return {}

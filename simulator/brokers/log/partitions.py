@@ -25,12 +25,13 @@ class Partitions:
         return len(self.logs[partition])
 
     def read(self, places: Iterable[tuple[int, int]], most: int) -> list[tuple[int, int, int]]:
-        """Up to ``most`` records from these (partition, offset) on, as (partition, offset, record), partition by partition."""
+        """Up to ``most`` records from these (partition, offset) on, as (partition, offset, record), partition by
+        partition."""
         found: list[tuple[int, int, int]] = []
         for partition, offset in places:
             log = self.logs[partition]
-            for each in range(offset, min(len(log), offset + most - len(found))):
-                found.append((partition, each, log[each]))
+            last = min(len(log), offset + most - len(found))
+            found += [(partition, each, log[each]) for each in range(offset, last)]
         return found
 
     def commit(self, group: str, partition: int, offset: int) -> None:

@@ -1,7 +1,8 @@
 """The node in front of a topic's partitions: takes records, answers fetches and commits.
 
-Its messages: a record (any kind that is not one of the following) is appended and answered by ``ack`` with (partition, offset).
-``offsets`` asks where a group stands, ``fetch`` for records (it waits for some to come, as a long poll), ``commit`` stores a place.
+Its messages: a record (any kind that is not one of the following) is appended and answered by ``ack`` with
+(partition, offset). ``offsets`` asks where a group stands, ``fetch`` for records (it waits for some to come, as a
+long poll), ``commit`` stores a place.
 """
 
 from __future__ import annotations
