@@ -1,0 +1,260 @@
+"""Verdicts: does a guarantee hold on this run? Each comes with a sentence and the steps that prove it.
+
+A run ends in the middle of things. What is only *not yet* done when it ends breaks no guarantee: the verdict then still
+holds, is not ``settled``, and its sentence says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from attrs import frozen
+
+from simulator.reading import fates, repeats
+from simulator.reading.lineage import births, label, shared_keys
+from simulator.reading.parties import groups, members, processors, topics
+from simulator.reading.sentences import sentence as tell
+from simulator.trace import Step, Trace
+
+
+@frozen(repr=False)
+class Verdict:
+    """Whether one guarantee holds."""
+
+    check: str
+    """The name of the check, as it is called."""
+    holds: bool
+    sentence: str
+    """The verdict in words, about the worst case where it is broken."""
+    evidence: tuple[Step, ...] = ()
+    """The steps that prove a broken guarantee, or that show what is not yet done; none where all is well."""
+    settled: bool = True
+    """False: it holds so far, but something it is about was still under way when the run ended."""
+
+    @property
+    def indexes(self) -> tuple[int, ...]:
+        """The evidence as places in the trace."""
+        return tuple(step.index for step in self.evidence)
+
+    @property
+    def status(self) -> str:
+        """``"holds"``, ``"holds so far"`` or ``"broken"``."""
+        if not self.holds:
+            return "broken"
+        return "holds" if self.settled else "holds so far"
+
+    def __bool__(self) -> bool:
+        return self.holds
+
+    def __repr__(self) -> str:
+        sign = "✓" if self.holds else "✗"
+        lines = [f"{sign} {self.check}: {self.sentence}"]
+        lines += [f"    {step.time:>10,.1f} ms  #{step.index:<6} {tell(step)}" for step in self.evidence[:12]]
+        if len(self.evidence) > 12:
+            lines.append(f"    … and {len(self.evidence) - 12} more steps")
+        return "\n".join(lines)
+
+
+def at_most_once(trace: Trace, name: str, *, of: fates.Of = "message") -> Verdict:
+    """No message took effect twice at a node or in a group; losses are allowed.
+
+    The guarantee of whoever commits (or acknowledges) *before* the work: see "Message Delivery Semantics" in Apache
+    Kafka's documentation.
+    """
+    return _join(trace, "at_most_once", name, repeats.duplicates(trace, name, of=of), [])
+
+
+def at_least_once(trace: Trace, name: str, *, of: fates.Of = "message") -> Verdict:
+    """Everything that was meant for a node or group took effect there; repeats are allowed.
+
+    The guarantee of whoever commits *after* the work: see "Message Delivery Semantics" in Apache Kafka's documentation.
+    """
+    return _join(trace, "at_least_once", name, [], fates.missing(trace, name, of=of))
+
+
+def processed_once(trace: Trace, name: str) -> Verdict:
+    """Every message that was meant for a node or group took effect there once: at least once and at most once."""
+    return _join(trace, "processed_once", name, repeats.duplicates(trace, name), fates.missing(trace, name))
+
+
+def effectively_once(trace: Trace, name: str) -> Verdict:
+    """Every *operation* of a client took effect once, however many messages, retries and repeats carried it to there.
+
+    What Tyler Akidau and others ("Streaming Systems", 2018, chapter 5) mean by exactly-once: not that a record is
+    delivered once, which no network can promise, but that its effect is as if it had been. Stricter than `processed_once`: a
+    service that is asked twice and passes the question on in two new messages breaks it.
+    """
+    absent = fates.missing(trace, name, of="operation")
+    return _join(trace, "effectively_once", name, repeats.duplicates(trace, name, of="operation"), absent)
+
+
+def per_key_order(trace: Trace, name: str) -> Verdict:
+    """Messages of one key that one client made took effect in the order in which it made them.
+
+    Judged by first effects: a repeat is a duplicate, no reordering. A log keeps this order within a partition, and thereby for
+    a key, as long as whoever writes it and whoever reads it keep it too.
+    """
+    found = repeats.reorderings(trace, name)
+    if not found:
+        return Verdict("per_key_order", True, f"{name} did everything in the order of its key.")
+    worst = found[0]
+    born = births(trace)
+    shared = {key for key in (worst.key,) if worst.earlier.key == worst.later.key}
+    earlier, later = label(trace, worst.earlier.id, shared), label(trace, worst.later.id, shared)
+    steps = tuple(
+        trace[index]
+        for index in (born[worst.earlier.id].step, born[worst.later.id].step, *(step.index for step in worst.steps))
+    )
+    more = _more(len(found) - 1, "other reordering")
+    verb = "stored" if name in topics(trace) else "processed"
+    return Verdict("per_key_order", False, f"{earlier} was {verb} by {name} after {later}, which was made later{more}.", steps)
+
+
+def no_lost_acknowledged_write(trace: Trace, topic: str | None = None) -> Verdict:
+    """What a producer was told is stored is in the log at the end.
+
+    Jepsen's analyses call its breach a "lost write". A place in the log holds what was last appended to it.
+    """
+    places = None if topic is None else members(trace, topic)
+    content: dict[tuple[int, int, int], int] = {}
+    acknowledged: dict[int, tuple[int, int, int]] = {}
+    for index, _, _, node, message, _, a, b, _ in trace.rows("appended", "acknowledged"):
+        if trace[index].kind == "appended":
+            content[node, a, b] = message
+        else:
+            acknowledged.setdefault(message, (index, a, b))
+    stored = set(content.values())
+    aims = _aims(trace) if places is not None else {}
+    judged = {
+        number: at for number, at in acknowledged.items() if places is None or aims.get(number, frozenset()) & places
+    }
+    lost = [number for number in judged if number not in stored]
+    of = "" if topic is None else f" of {topic}"
+    if not lost:
+        return Verdict(
+            "no_lost_acknowledged_write", True, f"All {len(judged):,} acknowledged records{of} are in the log."
+        )
+    born = births(trace)
+    first = lost[0]
+    sentence = (
+        f"{label(trace, first, shared_keys(trace, born))} was acknowledged, but is not in the log"
+        f"{_more(len(lost) - 1, 'other record')}."
+    )
+    indexes = [born[first].step] if first in born else []
+    return Verdict(
+        "no_lost_acknowledged_write", False, sentence, tuple(trace[index] for index in [*indexes, judged[first][0]])
+    )
+
+
+def _aims(trace: Trace) -> dict[int, frozenset[int]]:
+    """Where each message was sent."""
+    found: dict[int, frozenset[int]] = {}
+    for row in trace.rows("sent"):
+        known = found.get(row[4], frozenset())
+        if row[6] not in known:
+            found[row[4]] = known | {row[6]}
+    return found
+
+
+def converged(trace: Trace, names: Iterable[str] | None = None) -> Verdict:
+    """All these groups and nodes know the same keys at the end: what took effect at one took effect at every other.
+
+    Without names: all consumer groups, or where there are fewer than two, all that do the work. The liveness half of
+    eventual consistency (Werner Vogels, "Eventually Consistent", 2009): when nothing new comes, all come to agree.
+    """
+    chosen = list(names) if names is not None else list(groups(trace))
+    if names is None and len(chosen) < 2:
+        chosen = list(processors(trace))
+    keys = [key for _, key, _, _ in trace.message_rows()]
+    first: dict[int, int] = {}
+    knows: dict[str, set[int]] = {}
+    for name in chosen:
+        places = members(trace, name)
+        known = knows[name] = set()
+        for row in trace.rows("processed", "skipped"):
+            key = keys[row[4] - 1] if row[3] in places and row[4] else 0
+            if key:
+                known.add(key)
+                first[key] = min(first.get(key, row[0]), row[0])
+    absent = [(name, key) for name in chosen for key in sorted(first, key=first.__getitem__) if key not in knows[name]]
+    together = _list(chosen)
+    if not absent:
+        return Verdict("converged", True, f"{together} all know the same {len(first):,} keys.")
+    open_keys = {
+        keys[each.message.id - 1] for name in processors(trace) for each in fates.pending(trace, name)
+    }
+    for_good = [(name, key) for name, key in absent if key not in open_keys]
+    name, key = (for_good or absent)[0]
+    informed = _list([other for other in chosen if key in knows[other]])
+    knows_word = "knows" if sum(key in knows[other] for other in chosen) == 1 else "know"
+    more = _more(len(for_good or absent) - 1, "other gap")
+    if for_good:
+        sentence = f"{name} will never learn of {trace.values[key]}, which {informed} {knows_word}{more}."
+    else:
+        sentence = f"So far: {name} did not know of {trace.values[key]} yet when the run ended, {informed} did{more}."
+    return Verdict("converged", not for_good, sentence, (trace[first[key]],), settled=bool(for_good))
+
+
+def every(trace: Trace) -> list[Verdict]:
+    """The checks that apply to this trace: each group's (or without groups, each working node's) guarantees, then the whole's."""
+    verdicts: list[Verdict] = []
+    workers = list(groups(trace)) or list(processors(trace))
+    for name in workers:
+        verdicts += [at_most_once(trace, name), at_least_once(trace, name), per_key_order(trace, name)]
+    if topics(trace) and any(True for _ in trace.rows("acknowledged")):
+        verdicts.append(no_lost_acknowledged_write(trace))
+    if len(workers) > 1:
+        verdicts.append(converged(trace))
+    return verdicts
+
+
+def _join(
+    trace: Trace, check: str, name: str, doubles: Sequence[repeats.Duplicate], absent: Sequence[fates.Missing]
+) -> Verdict:
+    """One verdict from what happened twice and what did not happen."""
+    shared = shared_keys(trace, births(trace)) if doubles or absent else set()
+    lost = [each for each in absent if each.lost]
+    waiting = [each for each in absent if not each.lost]
+    parts: list[str] = []
+    evidence: tuple[Step, ...] = ()
+    if doubles:
+        worst = doubles[0]
+        verb = "stored" if name in topics(trace) else "processed"
+        times = {2: "twice", 3: "three times"}.get(worst.times, f"{worst.times} times")
+        others = _more(len(doubles) - 1, "other repeat")
+        parts.append(f"{label(trace, worst.message.id, shared)} was {verb} {times} by {name}{others}")
+        evidence += worst.steps
+    if lost:
+        gone = lost[0]
+        others = _more(len(lost) - 1, "other loss", "other losses")
+        parts.append(f"{label(trace, gone.message.id, shared)} never took effect at {name}: {gone.why}{others}")
+        evidence += gone.steps
+    if parts:
+        ordered = tuple(sorted(evidence, key=lambda step: step.index))
+        return Verdict(check, False, "; ".join(parts) + ".", ordered)
+    if waiting:
+        late = waiting[0]
+        others = _more(len(waiting) - 1, "other that is not there yet", "others that are not there yet")
+        sentence = f"So far: {label(trace, late.message.id, shared)} has not taken effect at {name} yet: {late.why}{others}."
+        return Verdict(check, True, sentence, late.steps, settled=False)
+    return Verdict(check, True, _PRAISE[check].format(name=name))
+
+
+_PRAISE = {
+    "at_most_once": "Nothing took effect twice at {name}.",
+    "at_least_once": "Nothing that was meant for {name} was lost.",
+    "processed_once": "Everything that was meant for {name} took effect there once.",
+    "effectively_once": "Everything that clients asked for took effect at {name} once.",
+}
+
+
+def _more(count: int, one: str, many: str | None = None) -> str:
+    if count <= 0:
+        return ""
+    return f" (and {count:,} {one if count == 1 else many or one + 's'})"
+
+
+def _list(names: Sequence[str]) -> str:
+    if len(names) < 2:
+        return "".join(names) or "nobody"
+    return f"{', '.join(names[:-1])} and {names[-1]}"

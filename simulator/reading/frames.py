@@ -1,0 +1,442 @@
+"""The state at every step, folded from the trace: what each node holds, and what is under way between them.
+
+This is the one place that knows what each kind of step does to what can be seen. A state is plain data of three
+levels, node → field → entry → value, and a step is a list of edits to it; whoever has the edits can go forwards
+and, by putting the old values back, backwards, without knowing what they mean.
+
+The fields of a node, each present only while it holds something:
+
+==================  =================================================================  ===================
+field               entry → value                                                      lost in a crash
+==================  =================================================================  ===================
+``status``          ``""`` → ``"down"`` or ``"paused"``
+``waiting``         message → `Chip`: made or sent by this client, not yet answered    yes
+``acknowledged``    step → `Chip`: records known to be stored                          no (it was said)
+``answered``        step → `Chip`: requests with a good answer                         no
+``abandoned``       step → `Chip`: given up for good                                   no
+``log 0``, …        offset → `Chip`: a partition's records, in order                   no
+``committed 0``, …  group → the next offset to read                                    no
+``next``            partition → the next offset that this consumer will ask for        yes
+``fetched``         step → `Chip`: in hand, not yet begun                              yes
+``queue``           step → `Chip`: waiting for a worker                                yes
+``working``         worker → `Chip`                                                    yes
+``done``            step → `Chip`: processed, processed again, or skipped              no
+``refused``         step → `Chip`: turned away here                                    no
+``breaker``         other node → ``"open"`` or ``"half-open"``                         yes
+==================  =================================================================  ===================
+
+Entries that are steps tell when something came, so a field read in the order of its entries is in order of time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeAlias, overload
+
+from attrs import field, frozen
+
+from simulator.message import Message
+from simulator.trace import STEP, Trace
+from simulator.vocabulary import BY_CODE, KINDS
+
+Entry: TypeAlias = int | str
+Value: TypeAlias = Any
+"""A `Chip`, a number or a text."""
+
+State: TypeAlias = dict[str, dict[str, dict[Entry, Value]]]
+
+CHECKPOINT = 64
+"""A state is kept at every so manieth step, so that any other one is at most this many steps away …"""
+
+CHECKPOINTS_UP_TO = 20_000
+"""… up to this step: nobody looks at longer traces step by step, and their states would fill the memory."""
+
+_MEMORY = ("waiting", "next", "fetched", "queue", "working", "breaker", "status")
+"""The fields that a crash empties."""
+
+
+class Chip(NamedTuple):
+    """A message somewhere, and how it stands there."""
+
+    message: int
+    state: str
+    """``waiting``, ``working``, ``done``, ``again`` (a duplicate), ``skipped``, ``unknown`` (timed out), ``refused``, ``event``."""
+
+
+class Edit(NamedTuple):
+    """One change of a state. None stands for "nothing there", before or after."""
+
+    node: str
+    field: str
+    entry: Entry
+    old: Value
+    new: Value
+
+
+class Flight(NamedTuple):
+    """One copy of a message on its way, from the step that sent it to the step that ended it."""
+
+    message: int
+    copy: int
+    source: str
+    target: str
+    sent: int
+    """The index of the ``sent`` step."""
+    end: int | None
+    """The index of its ``delivered`` or ``lost`` step; None if it was still under way when the run ended."""
+    left: float
+    """Milliseconds."""
+    arrived: float | None
+    """When it arrived or was lost; None where it was still under way."""
+    lost: str
+    """Why it was lost; empty if it was not."""
+
+
+@frozen
+class Frame:
+    """The state after one step: a value, and readable by name: ``frame["billing"]["done"]``."""
+
+    index: int
+    """The step; -1 before the first."""
+    time: float
+    """The step's time in milliseconds."""
+    state: Mapping[str, Mapping[str, Mapping[Entry, Value]]]
+    in_flight: tuple[Flight, ...] = field(repr=False)
+
+    def __getitem__(self, node: str) -> Mapping[str, Mapping[Entry, Value]]:
+        """A node's fields; empty for a node that holds nothing."""
+        return self.state.get(node, MappingProxyType({}))
+
+    def status(self, node: str) -> str:
+        """``"up"``, ``"down"`` or ``"paused"``."""
+        return str(self[node].get("status", {}).get("", "up"))
+
+    def log(self, topic: str, partition: int = 0) -> tuple[int, ...]:
+        """The ids of the records in a partition, by offset."""
+        return self._messages(topic, f"log {partition}")
+
+    def committed(self, topic: str, group: str) -> dict[int, int]:
+        """A group's next offset to read, by partition; without the partitions for which it has committed nothing."""
+        found = {}
+        for name, held in self[topic].items():
+            if name.startswith("committed ") and group in held:
+                found[int(name.removeprefix("committed "))] = int(held[group])
+        return found
+
+    def messages(self, node: str, name: str) -> tuple[int, ...]:
+        """The ids of the messages in a field, in its order: ``frame.messages("payment", "queue")``."""
+        return self._messages(node, name)
+
+    def processed(self, node: str) -> dict[int, int]:
+        """How often this node processed each message."""
+        counts: dict[int, int] = {}
+        for chip in self[node].get("done", {}).values():
+            if chip.state != "skipped":
+                counts[chip.message] = counts.get(chip.message, 0) + 1
+        return counts
+
+    def _messages(self, node: str, name: str) -> tuple[int, ...]:
+        held = self[node].get(name, {})
+        return tuple(held[entry].message for entry in sorted(held, key=_in_order))
+
+
+class Frames(Sequence[Frame]):
+    """The frames of a trace, one after each step, each folded when it is asked for. ``start`` comes before them all."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.flights = flights(trace)
+        self._checkpoints: list[State] = [{}]
+
+    @property
+    def start(self) -> Frame:
+        """Before anything has happened."""
+        return self._frame(-1)
+
+    def __len__(self) -> int:
+        return len(self.trace)
+
+    @overload
+    def __getitem__(self, index: int) -> Frame: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Frame]: ...
+    def __getitem__(self, index: int | slice) -> Frame | list[Frame]:
+        if isinstance(index, slice):
+            return [self._frame(each) for each in range(*index.indices(len(self)))]
+        return self._frame(self.trace[index].index)
+
+    def edits(self, first: int = 0, last: int | None = None) -> Iterator[tuple[Edit, ...]]:
+        """What each step changes, from the step ``first`` to the step ``last`` (inclusive; None: the last one)."""
+        fold = _Fold(self.trace, self._state_before(first))
+        for index in range(first, len(self) if last is None else last + 1):
+            fold.take(index)
+            yield tuple(fold.edits)
+            fold.edits.clear()
+
+    def _frame(self, index: int) -> Frame:
+        time = self.trace[index].time if index >= 0 else 0.0
+        under_way = tuple(each for each in self.flights if each.sent <= index and (each.end is None or index < each.end))
+        return Frame(index, time, _read_only(self._state_before(index + 1)), under_way)
+
+    def _state_before(self, index: int) -> State:
+        """The state before the step ``index``. Its fields may be shared with other states: see `_Fold`."""
+        wanted = min(index, CHECKPOINTS_UP_TO) // CHECKPOINT
+        while len(self._checkpoints) <= wanted:
+            at = (len(self._checkpoints) - 1) * CHECKPOINT
+            self._checkpoints.append(_Fold(self.trace, self._checkpoints[-1]).run(at, at + CHECKPOINT))
+        return _Fold(self.trace, self._checkpoints[wanted]).run(wanted * CHECKPOINT, index)
+
+
+def frames(trace: Trace) -> Frames:
+    """The state at every step of a trace: ``frames(trace)[40]["billing"]["done"]``."""
+    return Frames(trace)
+
+
+def apply(state: State, edits: Iterable[Edit], *, backwards: bool = False) -> None:
+    """Change a state by edits; backwards, take them back. What a replay does in the browser, in Python."""
+    for edit in reversed(list(edits)) if backwards else edits:
+        _put(state, edit, edit.old if backwards else edit.new)
+
+
+def carried(message: Message) -> tuple[int, ...]:
+    """The ids of the records that a message brings to a consumer; none for any other message."""
+    if message.kind != "records" or not isinstance(message.payload, tuple):
+        return ()
+    # The payload is flat: partition, offset, record, and again.
+    return message.payload[2::3]
+
+
+def flights(trace: Trace) -> list[Flight]:
+    """Every copy of every message that was ever under way, in the order in which they were sent."""
+    found: list[Flight] = []
+    open_by_send: dict[int, list[int]] = {}
+    sent, duplicated, lost = (KINDS[name].code for name in ("sent", "duplicated", "lost"))
+    for index, time, code, node, message, cause, a, b, c in trace.rows("sent", "duplicated", "delivered", "lost"):
+        if code == sent:
+            open_by_send[index] = [len(found)]
+            found.append(Flight(message, 0, trace.nodes[node], trace.nodes[a], index, None, time, None, ""))
+        elif code == duplicated:
+            for copy in range(1, b):
+                open_by_send[cause].append(len(found))
+                found.append(found[open_by_send[cause][0]]._replace(copy=copy))
+        elif open_by_send.get(cause):
+            copy, reason = (c, str(trace.values[b])) if code == lost else (b, "")
+            places = open_by_send[cause]
+            place = next((each for each in places if found[each].copy == copy), places[0])
+            places.remove(place)
+            found[place] = found[place]._replace(end=index, arrived=time, lost=reason)
+    return found
+
+
+def _in_order(entry: Entry) -> tuple[int, Entry]:
+    return (0, entry) if isinstance(entry, int) else (1, entry)
+
+
+def _read_only(state: State) -> Mapping[str, Mapping[str, Mapping[Entry, Value]]]:
+    return MappingProxyType(
+        {
+            node: MappingProxyType({name: MappingProxyType(held) for name, held in fields.items()})
+            for node, fields in state.items()
+        }
+    )
+
+
+def _put(state: State, edit: Edit, value: Value) -> None:
+    """Put a value where an edit points. What is empty is taken away, so that equal states are equal dicts."""
+    if value is not None:
+        state.setdefault(edit.node, {}).setdefault(edit.field, {})[edit.entry] = value
+        return
+    fields = state[edit.node]
+    del fields[edit.field][edit.entry]
+    if not fields[edit.field]:
+        del fields[edit.field]
+        if not fields:
+            del state[edit.node]
+
+
+class _Fold:
+    """A state on its way through the steps.
+
+    It begins with another state's fields and copies a field before it first changes it, so the other stays as it is.
+    """
+
+    def __init__(self, trace: Trace, begin: State) -> None:
+        self.state: State = {node: dict(fields) for node, fields in begin.items()}
+        self.edits: list[Edit] = []
+        self._own: set[tuple[str, str]] = set()
+        self._trace = trace
+        self._steps, _ = trace.buffers
+
+    def run(self, first: int, end: int) -> State:
+        """The state after the steps from ``first`` up to, not including, ``end``."""
+        for index in range(first, end):
+            self.take(index)
+            self.edits.clear()
+        return self.state
+
+    def take(self, index: int) -> None:
+        """Fold in one step."""
+        _, message, _, a, b, c, node, code = STEP.unpack_from(self._steps, index * STEP.size)
+        act = _ACTS.get(BY_CODE[code].name)
+        if act is not None:
+            act(self, index, self._trace.nodes[node], message, (a, b, c))
+
+    def field(self, node: str, name: str) -> Mapping[Entry, Value]:
+        """A field as it is now."""
+        return self.state.get(node, {}).get(name, {})
+
+    def put(self, node: str, name: str, entry: Entry, new: Value) -> None:
+        """Change one entry; None takes it away."""
+        held = self.field(node, name)
+        old = held.get(entry)
+        if old == new:
+            return
+        if held and (node, name) not in self._own:
+            self.state[node][name] = dict(held)
+        self._own.add((node, name))
+        edit = Edit(node, name, entry, old, new)
+        _put(self.state, edit, new)
+        self.edits.append(edit)
+
+    def take_away(self, node: str, message: int, *names: str) -> None:
+        """Take a message out of the first of these fields that holds it."""
+        for name in names:
+            for entry, chip in self.field(node, name).items():
+                if chip.message == message:
+                    self.put(node, name, entry, None)
+                    return
+
+    def value(self, number: int) -> Any:
+        """One of the trace's shared values."""
+        return self._trace.values[number]
+
+    def kind_of(self, message: int) -> str:
+        """The kind of a message."""
+        return self._trace.message(message).kind
+
+    def node(self, number: int) -> str:
+        """A node's name."""
+        return self._trace.nodes[number]
+
+
+_Data: TypeAlias = tuple[int, int, int]
+_Act: TypeAlias = Callable[[_Fold, int, str, int, _Data], None]
+
+
+def _created(fold: _Fold, index: int, node: str, message: int, data: _Data) -> None:
+    fold.put(node, "waiting", message, Chip(message, "waiting"))
+
+
+def _sent(fold: _Fold, index: int, node: str, message: int, data: _Data) -> None:
+    # A service's own calls and every client's retries; a reply or a protocol's message waits for nothing.
+    if message in fold.field(node, "waiting") or fold.kind_of(message) == "request":
+        fold.put(node, "waiting", message, Chip(message, "waiting"))
+
+
+def _settled(name: str, state: str) -> _Act:
+    def act(fold: _Fold, index: int, node: str, message: int, data: _Data) -> None:
+        fold.put(node, "waiting", message, None)
+        fold.put(node, name, index, Chip(message, state))
+
+    return act
+
+
+def _stands(state: str) -> _Act:
+    def act(fold: _Fold, index: int, node: str, message: int, data: _Data) -> None:
+        if message in fold.field(node, "waiting"):
+            fold.put(node, "waiting", message, Chip(message, state))
+
+    return act
+
+
+def _comes_in(name: str, state: str) -> _Act:
+    def act(fold: _Fold, index: int, node: str, message: int, data: _Data) -> None:
+        fold.put(node, name, index, Chip(message, state))
+
+    return act
+
+
+def _started(fold: _Fold, index: int, node: str, message: int, data: _Data) -> None:
+    fold.take_away(node, message, "queue", "fetched")
+    fold.put(node, "working", data[0], Chip(message, "working"))
+
+
+def _processed(fold: _Fold, index: int, node: str, message: int, data: _Data) -> None:
+    fold.take_away(node, message, "working", "queue", "fetched")
+    fold.put(node, "done", index, Chip(message, "done" if data[0] <= 1 else "again"))
+
+
+def _skipped(fold: _Fold, index: int, node: str, message: int, data: _Data) -> None:
+    fold.take_away(node, message, "working", "queue", "fetched")
+    fold.put(node, "done", index, Chip(message, "skipped"))
+
+
+def _appended(fold: _Fold, index: int, node: str, message: int, data: _Data) -> None:
+    partition, offset, _ = data
+    held = fold.field(node, f"log {partition}").values()
+    state = "again" if any(chip.message == message for chip in held) else "event"
+    fold.put(node, f"log {partition}", offset, Chip(message, state))
+
+
+def _assigned(fold: _Fold, index: int, node: str, message: int, data: _Data) -> None:
+    fold.put(node, "next", data[0], data[1])
+
+
+def _fetched(fold: _Fold, index: int, node: str, message: int, data: _Data) -> None:
+    fold.put(node, "next", data[0], data[1] + 1)
+    fold.put(node, "fetched", index, Chip(message, "waiting"))
+
+
+def _committed(fold: _Fold, index: int, node: str, message: int, data: _Data) -> None:
+    partition, offset, group = data
+    fold.put(node, f"committed {partition}", fold.value(group), offset)
+
+
+def _crashed(fold: _Fold, index: int, node: str, message: int, data: _Data) -> None:
+    for name in _MEMORY:
+        for entry in list(fold.field(node, name)):
+            fold.put(node, name, entry, None)
+    fold.put(node, "status", "", "down")
+
+
+def _status(status: str | None) -> _Act:
+    def act(fold: _Fold, index: int, node: str, message: int, data: _Data) -> None:
+        fold.put(node, "status", "", status)
+
+    return act
+
+
+def _breaker(state: str | None) -> _Act:
+    def act(fold: _Fold, index: int, node: str, message: int, data: _Data) -> None:
+        fold.put(node, "breaker", fold.node(data[0]), state)
+
+    return act
+
+
+_ACTS: dict[str, _Act] = {
+    "created": _created,
+    "sent": _sent,
+    "acknowledged": _settled("acknowledged", "done"),
+    "completed": _settled("answered", "done"),
+    "abandoned": _settled("abandoned", "refused"),
+    "timed_out": _stands("unknown"),
+    "failed": _stands("refused"),
+    "queued": _comes_in("queue", "waiting"),
+    "rejected": _comes_in("refused", "refused"),
+    "started": _started,
+    "processed": _processed,
+    "skipped": _skipped,
+    "appended": _appended,
+    "assigned": _assigned,
+    "fetched": _fetched,
+    "committed": _committed,
+    "crashed": _crashed,
+    "restarted": _status(None),
+    "paused": _status("paused"),
+    "resumed": _status(None),
+    "opened": _breaker("open"),
+    "half_opened": _breaker("half-open"),
+    "closed": _breaker(None),
+}
+"""What each kind of step does to the state; a kind that is not here changes nothing that is kept."""

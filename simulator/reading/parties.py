@@ -1,0 +1,82 @@
+"""Who takes part in a run: groups, topics, clients. Found by what nodes have and did, not by their classes.
+
+Wherever a reading takes a *name*, it is a node's name or a consumer group's; a group's name wins where both exist.
+"""
+
+from __future__ import annotations
+
+from simulator.trace import Trace
+from simulator.validation import did_you_mean
+from simulator.values import Span
+
+_NO_GROUP = object()
+
+
+def extent(trace: Trace) -> Span:
+    """The simulated time that the trace covers: up to its scenario's duration, or to its last step if it was stopped before."""
+    last = trace.times[1]
+    return Span(0.0, max(last, trace.scenario.duration) if trace.ended == "duration" else last)
+
+
+def groups(trace: Trace) -> dict[str, tuple[str, ...]]:
+    """Every consumer group and its members. A node belongs to a group if it has a field ``group``; None means its own name."""
+    found: dict[str, list[str]] = {}
+    for node in trace.scenario.nodes:
+        group = getattr(node, "group", _NO_GROUP)
+        if group is not _NO_GROUP:
+            found.setdefault(str(group or node.name), []).append(node.name)
+    return {name: tuple(members) for name, members in found.items()}
+
+
+def members(trace: Trace, name: str) -> frozenset[int]:
+    """The nodes that a name stands for, as places in ``trace.nodes``. Raises KeyError for a name that stands for none."""
+    known = groups(trace)
+    if name in known:
+        return frozenset(trace.node_index(member) for member in known[name])
+    if name in trace.nodes:
+        return frozenset([trace.node_index(name)])
+    raise KeyError(f'There is no node or group "{name}"; {did_you_mean(name, [*known, *trace.nodes])}')
+
+
+def group_of(trace: Trace, node: str) -> str:
+    """The name under which a node's work counts: its group's, or its own."""
+    for name, within in groups(trace).items():
+        if node in within:
+            return name
+    return node
+
+
+def topics(trace: Trace) -> tuple[str, ...]:
+    """The nodes that keep a log: those that appended something, or have partitions to do it."""
+    appended = {row[3] for row in trace.rows("appended")}
+    return tuple(
+        node.name
+        for place, node in enumerate(trace.scenario.nodes)
+        if place in appended or isinstance(getattr(node, "partitions", None), int)
+    )
+
+
+def topics_of(trace: Trace, name: str) -> tuple[str, ...]:
+    """The topics that a node or group reads: those that links lead from to any of its members."""
+    kept = set(topics(trace))
+    reached = [topic for place in sorted(members(trace, name)) for topic in trace.scenario.upstream(trace.nodes[place])]
+    return tuple(topic for topic in dict.fromkeys(reached) if topic in kept)
+
+
+def processors(trace: Trace) -> tuple[str, ...]:
+    """All that do the work: every consumer group, and every other node that processed something."""
+    grouped = groups(trace)
+    inside = {member for within in grouped.values() for member in within}
+    worked = {row[3] for row in trace.rows("processed")}
+    alone = [name for place, name in enumerate(trace.nodes) if place in worked and name not in inside]
+    return (*grouped, *alone)
+
+
+def clients(trace: Trace) -> tuple[str, ...]:
+    """Where everything begins: the nodes that made records or requests of their own accord.
+
+    These are the nodes with the role "producer"; if none of them made anything, all nodes that did.
+    """
+    made = {row[3] for row in trace.rows("created")}
+    makers = [node for place, node in enumerate(trace.scenario.nodes) if place in made]
+    return tuple(node.name for node in makers if node.role == "producer") or tuple(node.name for node in makers)

@@ -1,0 +1,117 @@
+"""What happened more often than it should, or in another order than it should."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from attrs import frozen
+
+from simulator.message import Message, thaw
+from simulator.reading.fates import Of
+from simulator.reading.lineage import births, origins
+from simulator.reading.parties import members, topics
+from simulator.trace import Step, Trace
+
+
+@frozen
+class Duplicate:
+    """One message (or one operation) that took effect more than once."""
+
+    message: Message
+    """The one that took effect first."""
+    name: str
+    steps: tuple[Step, ...]
+    """Each time it took effect."""
+
+    @property
+    def times(self) -> int:
+        """How often it took effect."""
+        return len(self.steps)
+
+
+@frozen
+class Reordering:
+    """A message that took effect after one of the same key and the same client that was made later."""
+
+    key: str
+    name: str
+    earlier: Message
+    """Made first, but done second."""
+    later: Message
+    steps: tuple[Step, Step]
+    """The later one's effect, then the earlier one's."""
+
+
+def effects(trace: Trace, name: str) -> list[tuple[int, int]]:
+    """(step index, message id) of each effect at a node or group: what was processed there, or for a topic, appended."""
+    places = members(trace, name)
+    kind = "appended" if name in topics(trace) else "processed"
+    return [(row[0], row[4]) for row in trace.rows(kind) if row[3] in places]
+
+
+def duplicates(trace: Trace, name: str, *, of: Of = "message") -> list[Duplicate]:
+    """What took effect more than once at a node or in a group (at a topic: is in the log more than once), by first effect.
+
+    A retry sends the same message again, so two messages that say the same are no duplicate. With ``of="operation"`` they
+    are one if a client's one operation led to both: a service that is asked twice asks the next one in new messages.
+    """
+    found: dict[int, list[int]] = {}
+    for index, number in effects(trace, name):
+        found.setdefault(number, []).append(index)
+    if of == "message":
+        return [
+            Duplicate(trace.message(number), name, tuple(trace[index] for index in indexes))
+            for number, indexes in found.items()
+            if len(indexes) > 1
+        ]
+    return _repeated_operations(trace, name, found)
+
+
+def _repeated_operations(trace: Trace, name: str, found: dict[int, list[int]]) -> list[Duplicate]:
+    origin = origins(trace, births(trace))
+    grouped: dict[int, list[int]] = {}
+    for number in found:
+        grouped.setdefault(origin.get(number, number), []).append(number)
+    repeated: list[Duplicate] = []
+    for numbers in grouped.values():
+        alike: dict[Any, list[int]] = {}
+        for number in numbers:
+            told = trace.message(number)
+            # A service may be asked for two different things by one operation; only the same thing twice is a repeat.
+            said = (told.kind, told.key, json.dumps(thaw(told.payload), sort_keys=True)) if len(numbers) > 1 else None
+            alike.setdefault(said, []).extend(found[number])
+        for indexes in alike.values():
+            if len(indexes) > 1:
+                steps = tuple(trace[index] for index in sorted(indexes))
+                first = steps[0].message
+                assert first is not None
+                repeated.append(Duplicate(first, name, steps))
+    return sorted(repeated, key=lambda each: each.steps[0].index)
+
+
+def reorderings(trace: Trace, name: str) -> list[Reordering]:
+    """What took effect too late for its key at a node or in a group (at a topic: came too late into the log), in order of time.
+
+    Compared are first effects only (a repeat is a duplicate, not a reordering), among messages of one key that one
+    node made: no broker promises an order between two that don't know of each other.
+    """
+    born = births(trace)
+    keys = [key for _, key, _, _ in trace.message_rows()]
+    newest: dict[tuple[int, int], tuple[int, int, int]] = {}
+    seen: set[int] = set()
+    found: list[Reordering] = []
+    for index, number in effects(trace, name):
+        if number in seen or number not in born or not keys[number - 1]:
+            continue
+        seen.add(number)
+        birth = born[number]
+        lane = (keys[number - 1], birth.node)
+        ahead = newest.get(lane)
+        if ahead is None or birth.step > ahead[0]:
+            newest[lane] = (birth.step, index, number)
+            continue
+        earlier = trace.message(number)
+        steps = (trace[ahead[1]], trace[index])
+        found.append(Reordering(str(earlier.key), name, earlier, trace.message(ahead[2]), steps))
+    return found

@@ -1,0 +1,119 @@
+"""One plain sentence for each step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from simulator.message import Message
+from simulator.trace import Step
+from simulator.vocabulary import KINDS
+
+
+def sentence(step: Step) -> str:
+    """What the step says, in plain English, without its time: ``"orders stored order-17 at partition 0, offset 3."``"""
+    return f"{_SENTENCES[step.kind](step)}."
+
+
+def call(message: Message | None) -> str:
+    """What a sentence calls a message.
+
+    An event of the domain (its kind begins with a capital: ``OrderCreated``) goes by its key, a protocol's message by its kind
+    and whatever it is about: ``"order-17"``, ``"the request for order-17"``, ``"the commit"``.
+    """
+    if message is None:
+        return "something"
+    if message.kind[:1].isupper():
+        return message.key or f"{message.kind} {message.id}"
+    return f"the {message.kind}" + (f" for {message.key}" if message.key else "")
+
+
+def _subject(message: Message | None) -> str:
+    """What a record or request is called where it is clear that it is one: its key."""
+    if message is None:
+        return "something"
+    return message.key or f"{message.kind} {message.id}"
+
+
+def ordinal(number: int) -> str:
+    """``1st``, ``2nd``, ``3rd``, ``4th`` …"""
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
+def _again(step: Step) -> str:
+    return f", for the {ordinal(step.data['attempt'])} time" if step.data["attempt"] > 1 else ""
+
+
+def _copy(step: Step) -> str:
+    return f" ({ordinal(step.data['copy'] + 1)} copy)" if step.data["copy"] > 0 else ""
+
+
+def _named(step: Step) -> str:
+    """A record by key and type, where it comes into being."""
+    message = step.message
+    if message is None:
+        return "something"
+    return f"{message.key} ({message.kind})" if message.key else f"{message.kind} {message.id}"
+
+
+def _lost(step: Step) -> str:
+    why = f"{step.data['to']} is down" if step.data["reason"] == "receiver down" else step.data["reason"]
+    return f"{call(step.message)} from {step.node} to {step.data['to']} was lost ({why}){_copy(step)}"
+
+
+def _place(step: Step) -> str:
+    return f"partition {step.data['partition']}, offset {step.data['offset']}"
+
+
+def _timed_out(step: Step) -> str:
+    outcome = step.data["outcome"]
+    doubt = "whether it was done is not known" if outcome == "indefinite" else f"the outcome is {outcome}"
+    return (
+        f"{step.node} waited too long for {step.data['to']}'s answer about {_subject(step.message)}"
+        f" ({ordinal(step.data['attempt'])} attempt): {doubt}"
+    )
+
+
+def _processed(step: Step) -> str:
+    return f"{step.node} processed {_subject(step.message)}{_again(step)}"
+
+
+_SENTENCES: dict[str, Callable[[Step], str]] = {
+    "sent": lambda s: f"{s.node} sent {call(s.message)} to {s.data['to']}{_again(s)}",
+    "lost": _lost,
+    "duplicated": lambda s: f"the network made {s.data['copies']} copies of {call(s.message)} from {s.node} to {s.data['to']}",
+    "delivered": lambda s: f"{call(s.message)} from {s.data['source']} reached {s.node}{_copy(s)}",
+    "crashed": lambda s: f"{s.node} crashed; what it had in memory is gone",
+    "restarted": lambda s: f"{s.node} started again with what it had on disk",
+    "paused": lambda s: f"{s.node} froze until {s.data['until']:,.0f} ms",
+    "resumed": lambda s: f"{s.node} went on",
+    "created": lambda s: f"{s.node} made {_named(s)}",
+    "acknowledged": lambda s: f"{s.node} knows that {_subject(s.message)} is stored at {_place(s)}",
+    "timed_out": _timed_out,
+    "failed": lambda s: f"{s.node} was refused {_subject(s.message)} ({s.data['reason']})",
+    "abandoned": lambda s: f"{s.node} gave up on {_subject(s.message)} ({s.data['reason']})",
+    "completed": lambda s: (
+        f"{s.node} has its answer about {_subject(s.message)}"
+        + (f", after {s.data['attempts']} attempts" if s.data["attempts"] > 1 else "")
+    ),
+    "ignored": lambda s: f"{s.node} ignored {call(s.message)} ({s.data['reason']})",
+    "queued": lambda s: f"{_subject(s.message)} waits at {s.node} ({s.data['depth']} in the queue)",
+    "rejected": lambda s: f"{s.node} refused {_subject(s.message)} ({s.data['reason']})",
+    "started": lambda s: f"{s.node} began to work on {_subject(s.message)} (worker {s.data['worker'] + 1})",
+    "processed": _processed,
+    "skipped": lambda s: f"{s.node} skipped {_subject(s.message)} ({s.data['reason']})",
+    "published": lambda s: f"{s.node} published {_named(s)} to {s.data['to']}",
+    "opened": lambda s: f"{s.node} stopped calling {s.data['to']}: its circuit breaker opened",
+    "half_opened": lambda s: f"{s.node} lets one trial call to {s.data['to']} through: its circuit breaker is half open",
+    "closed": lambda s: f"{s.node} calls {s.data['to']} as usual: its circuit breaker closed",
+    "appended": lambda s: f"{s.node} stored {_subject(s.message)} at {_place(s)}",
+    "assigned": lambda s: (
+        f"{s.node} reads partition {s.data['partition']} from offset {s.data['offset']} on, for the group {s.data['group']}"
+    ),
+    "fetched": lambda s: f"{s.node} fetched {_subject(s.message)} from {_place(s)}",
+    "committed": lambda s: f"{s.node} noted that {s.data['group']} reads on at {_place(s)}",
+}
+
+_untold = KINDS.keys() - _SENTENCES.keys()
+if _untold:
+    raise AssertionError(f"These kinds of step have no sentence: {sorted(_untold)}.")
