@@ -29,7 +29,9 @@ from simulator.trace import Step, Trace
 from simulator.values import Range, Span
 
 __all__ = [
-    "BehaviourError", "Bursty", "Call", "Caller", "CircuitBreaker", "Consumer", "Crash", "Cut", "Drop", "Duplicate", "Every", "Exponential", "Fixed", "Link",
-    "ListedKeys", "LogNormal", "Message", "Node", "Numbered", "Pause", "Poisson", "Producer", "Range", "Retry", "RunStopped", "Scenario",
-    "ScenarioError", "Service", "Slow", "Span", "Step", "Topic", "Trace", "TraceFileError", "Uniform", "UniformKeys", "ZipfKeys", "run",
+    "BehaviourError", "Bursty", "Call", "Caller", "CircuitBreaker", "Consumer", "Crash", "Cut", "Drop",
+    "Duplicate", "Every", "Exponential", "Fixed", "Link", "ListedKeys", "LogNormal", "Message", "Node",
+    "Numbered", "Pause", "Poisson", "Producer", "Range", "Retry", "RunStopped", "Scenario", "ScenarioError",
+    "Service", "Slow", "Span", "Step", "Topic", "Trace", "TraceFileError", "Uniform", "UniformKeys", "ZipfKeys",
+    "run",
 ]  # fmt: skip
