@@ -9,6 +9,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -89,7 +90,7 @@ def create(venv: Path) -> None:
     )
     if done.returncode != 0:
         raise Trouble(
-            f"The environment {venv} could not be made ({last_line(done.stdout + done.stderr)}): check that "
+            f"The environment {venv} could not be made ({gist(done.stdout + done.stderr)}): check that "
             "the folder may be written to and the disk has room, then give the same command again."
         )
 
@@ -121,7 +122,7 @@ def install(venv: Path, extras: set[str]) -> None:
             f"HTTPS_PROXY), then give the same command again (pip's log: {log})."
         )
     raise Trouble(
-        f"pip could not install the course ({last_line(done.stdout)}): read {log}, or remove the folder "
+        f"pip could not install the course ({gist(done.stdout)}): read {log}, or remove the folder "
         f"{venv} and give the same command again."
     )
 
@@ -171,7 +172,9 @@ def fingerprint() -> str:
     return hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
 
 
-def last_line(text: str) -> str:
-    """The last line that says something."""
+def gist(text: str) -> str:
+    """The line of a failed program's output that says most: its last exception, else error, else line."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "no message"
+    exceptions = [line for line in lines if re.match(r"\w+(Error|Exception): ", line)]
+    errors = [line for line in lines if line.lower().startswith("error")]
+    return (exceptions or errors or lines or ["no message"])[-1]
