@@ -61,7 +61,8 @@ class Chip(NamedTuple):
 
     message: int
     state: str
-    """``waiting``, ``working``, ``done``, ``again`` (a duplicate), ``skipped``, ``unknown`` (timed out), ``refused``, ``event``."""
+    """``event`` (in a log), ``waiting``, ``working``, ``done``, ``again`` (a duplicate), ``skipped``, ``refused``, or
+    ``unknown`` (nobody answered in time)."""
 
 
 class Edit(NamedTuple):
@@ -265,6 +266,7 @@ class _Fold:
         self.state: State = {node: dict(fields) for node, fields in begin.items()}
         self.edits: list[Edit] = []
         self._own: set[tuple[str, str]] = set()
+        self._known: dict[tuple[str, str], set[int]] = {}
         self._trace = trace
         self._steps, _ = trace.buffers
 
@@ -280,7 +282,7 @@ class _Fold:
         _, message, _, a, b, c, node, code = STEP.unpack_from(self._steps, index * STEP.size)
         act = _ACTS.get(BY_CODE[code].name)
         if act is not None:
-            act(self, index, self._trace.nodes[node], message, (a, b, c))
+            act(self, _Fact(index, self._trace.nodes[node], message, a, b, c))
 
     def field(self, node: str, name: str) -> Mapping[Entry, Value]:
         """A field as it is now."""
@@ -307,126 +309,141 @@ class _Fold:
                     self.put(node, name, entry, None)
                     return
 
+    def stands_in(self, node: str, name: str, message: int) -> bool:
+        """Whether a field that only grows holds a message already. It is taken to hold it from now on."""
+        known = self._known.get((node, name))
+        if known is None:
+            held = self.field(node, name).values()
+            known = self._known[node, name] = {chip.message for chip in held}
+        if message in known:
+            return True
+        known.add(message)
+        return False
+
     def value(self, number: int) -> Any:
         """One of the trace's shared values."""
         return self._trace.values[number]
 
-    def kind_of(self, message: int) -> str:
-        """The kind of a message."""
-        return self._trace.message(message).kind
+    def message(self, number: int) -> Message:
+        """One of the trace's messages."""
+        return self._trace.message(number)
 
     def node(self, number: int) -> str:
         """A node's name."""
         return self._trace.nodes[number]
 
 
-_Data: TypeAlias = tuple[int, int, int]
-_Act: TypeAlias = Callable[[_Fold, int, str, int, _Data], None]
+class _Fact(NamedTuple):
+    """One step, as the functions below take it in."""
+
+    step: int
+    node: str
+    message: int
+    a: int
+    b: int
+    c: int
 
 
-def _created(fold: _Fold, index: int, node: str, message: int, data: _Data) -> None:
-    fold.put(node, "waiting", message, Chip(message, "waiting"))
+_Act: TypeAlias = Callable[[_Fold, _Fact], None]
 
 
-def _sent(fold: _Fold, index: int, node: str, message: int, data: _Data) -> None:
-    # A service's own calls and every client's retries; a reply or a protocol's message waits for nothing.
-    if message in fold.field(node, "waiting") or fold.kind_of(message) == "request":
-        fold.put(node, "waiting", message, Chip(message, "waiting"))
-
-
-def _settled(name: str, state: str) -> _Act:
-    def act(fold: _Fold, index: int, node: str, message: int, data: _Data) -> None:
-        fold.put(node, "waiting", message, None)
-        fold.put(node, name, index, Chip(message, state))
-
-    return act
+def _created(fold: _Fold, fact: _Fact) -> None:
+    # A record whose producer wants no acknowledgement is forgotten as soon as it is sent.
+    if ("acks", "0") not in fold.message(fact.message).headers:
+        fold.put(fact.node, "waiting", fact.message, Chip(fact.message, "waiting"))
 
 
 def _stands(state: str) -> _Act:
-    def act(fold: _Fold, index: int, node: str, message: int, data: _Data) -> None:
-        if message in fold.field(node, "waiting"):
-            fold.put(node, "waiting", message, Chip(message, state))
+    """The client goes on waiting, and knows something new about it."""
+
+    def act(fold: _Fold, fact: _Fact) -> None:
+        if fact.message in fold.field(fact.node, "waiting"):
+            fold.put(fact.node, "waiting", fact.message, Chip(fact.message, state))
 
     return act
 
 
-def _comes_in(name: str, state: str) -> _Act:
-    def act(fold: _Fold, index: int, node: str, message: int, data: _Data) -> None:
-        fold.put(node, name, index, Chip(message, state))
+def _settled(name: str, state: str) -> _Act:
+    """The client's wait is over."""
+
+    def act(fold: _Fold, fact: _Fact) -> None:
+        fold.put(fact.node, "waiting", fact.message, None)
+        fold.put(fact.node, name, fact.step, Chip(fact.message, state))
 
     return act
 
 
-def _started(fold: _Fold, index: int, node: str, message: int, data: _Data) -> None:
-    fold.take_away(node, message, "queue", "fetched")
-    fold.put(node, "working", data[0], Chip(message, "working"))
+def _queued(fold: _Fold, fact: _Fact) -> None:
+    fold.put(fact.node, "queue", fact.step, Chip(fact.message, "waiting"))
 
 
-def _processed(fold: _Fold, index: int, node: str, message: int, data: _Data) -> None:
-    fold.take_away(node, message, "working", "queue", "fetched")
-    fold.put(node, "done", index, Chip(message, "done" if data[0] <= 1 else "again"))
+def _started(fold: _Fold, fact: _Fact) -> None:
+    fold.take_away(fact.node, fact.message, "queue", "fetched")
+    fold.put(fact.node, "working", fact.a, Chip(fact.message, "working"))
 
 
-def _skipped(fold: _Fold, index: int, node: str, message: int, data: _Data) -> None:
-    fold.take_away(node, message, "working", "queue", "fetched")
-    fold.put(node, "done", index, Chip(message, "skipped"))
+def _processed(fold: _Fold, fact: _Fact) -> None:
+    fold.take_away(fact.node, fact.message, "working", "fetched", "queue")
+    fold.put(fact.node, "done", fact.step, Chip(fact.message, "done" if fact.a <= 1 else "again"))
 
 
-def _appended(fold: _Fold, index: int, node: str, message: int, data: _Data) -> None:
-    partition, offset, _ = data
-    held = fold.field(node, f"log {partition}").values()
-    state = "again" if any(chip.message == message for chip in held) else "event"
-    fold.put(node, f"log {partition}", offset, Chip(message, state))
+def _skipped(fold: _Fold, fact: _Fact) -> None:
+    fold.take_away(fact.node, fact.message, "working", "fetched", "queue")
+    fold.put(fact.node, "done", fact.step, Chip(fact.message, "skipped"))
 
 
-def _assigned(fold: _Fold, index: int, node: str, message: int, data: _Data) -> None:
-    fold.put(node, "next", data[0], data[1])
+def _rejected(fold: _Fold, fact: _Fact) -> None:
+    fold.take_away(fact.node, fact.message, "working")
+    fold.put(fact.node, "refused", fact.step, Chip(fact.message, "refused"))
 
 
-def _fetched(fold: _Fold, index: int, node: str, message: int, data: _Data) -> None:
-    fold.put(node, "next", data[0], data[1] + 1)
-    fold.put(node, "fetched", index, Chip(message, "waiting"))
+def _appended(fold: _Fold, fact: _Fact) -> None:
+    name = f"log {fact.a}"
+    state = "again" if fold.stands_in(fact.node, name, fact.message) else "event"
+    fold.put(fact.node, name, fact.b, Chip(fact.message, state))
 
 
-def _committed(fold: _Fold, index: int, node: str, message: int, data: _Data) -> None:
-    partition, offset, group = data
-    fold.put(node, f"committed {partition}", fold.value(group), offset)
+def _assigned(fold: _Fold, fact: _Fact) -> None:
+    fold.put(fact.node, "next", fact.a, fact.b)
 
 
-def _crashed(fold: _Fold, index: int, node: str, message: int, data: _Data) -> None:
+def _fetched(fold: _Fold, fact: _Fact) -> None:
+    fold.put(fact.node, "next", fact.a, fact.b + 1)
+    fold.put(fact.node, "fetched", fact.step, Chip(fact.message, "waiting"))
+
+
+def _committed(fold: _Fold, fact: _Fact) -> None:
+    fold.put(fact.node, f"committed {fact.a}", fold.value(fact.c), fact.b)
+
+
+def _crashed(fold: _Fold, fact: _Fact) -> None:
     for name in _MEMORY:
-        for entry in list(fold.field(node, name)):
-            fold.put(node, name, entry, None)
-    fold.put(node, "status", "", "down")
+        for entry in list(fold.field(fact.node, name)):
+            fold.put(fact.node, name, entry, None)
+    fold.put(fact.node, "status", "", "down")
 
 
 def _status(status: str | None) -> _Act:
-    def act(fold: _Fold, index: int, node: str, message: int, data: _Data) -> None:
-        fold.put(node, "status", "", status)
-
-    return act
+    return lambda fold, fact: fold.put(fact.node, "status", "", status)
 
 
 def _breaker(state: str | None) -> _Act:
-    def act(fold: _Fold, index: int, node: str, message: int, data: _Data) -> None:
-        fold.put(node, "breaker", fold.node(data[0]), state)
-
-    return act
+    return lambda fold, fact: fold.put(fact.node, "breaker", fold.node(fact.a), state)
 
 
 _ACTS: dict[str, _Act] = {
     "created": _created,
-    "sent": _sent,
+    "sent": _stands("waiting"),
+    "timed_out": _stands("unknown"),
+    "failed": _stands("refused"),
     "acknowledged": _settled("acknowledged", "done"),
     "completed": _settled("answered", "done"),
     "abandoned": _settled("abandoned", "refused"),
-    "timed_out": _stands("unknown"),
-    "failed": _stands("refused"),
-    "queued": _comes_in("queue", "waiting"),
-    "rejected": _comes_in("refused", "refused"),
+    "queued": _queued,
     "started": _started,
     "processed": _processed,
     "skipped": _skipped,
+    "rejected": _rejected,
     "appended": _appended,
     "assigned": _assigned,
     "fetched": _fetched,
