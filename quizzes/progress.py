@@ -73,11 +73,7 @@ class Record:
 def data_folder() -> Path:
     """Where the progress file lies."""
     named = os.environ.get(FOLDER_VARIABLE, "").strip()
-    return (
-        Path(named).expanduser()
-        if named
-        else platformdirs.user_data_path("event-driven-lab", appauthor=False)
-    )
+    return Path(named).expanduser() if named else platformdirs.user_data_path("event-driven-lab", appauthor=False)
 
 
 class Progress:
@@ -100,9 +96,7 @@ class Progress:
     @property
     def answers(self) -> dict[str, Record]:
         """The last answer or prediction to each question, by the question's id."""
-        return {
-            record.question: record for record in self.records if record.kind in {"answered", "predicted"}
-        }
+        return {record.question: record for record in self.records if record.kind in {"answered", "predicted"}}
 
     def of(self, question: str) -> tuple[Record, ...]:
         """Everything recorded about one question, oldest first."""
@@ -244,9 +238,7 @@ def _parse(raw: bytes) -> dict[str, Record]:
         raise ValueError(f'it has no "format": "{FORMAT}"')
     version = content.get("version")
     if isinstance(version, int) and version > VERSION:
-        raise _NewerVersion(
-            f"was written by a newer event-driven-lab (format {version}, known here: {VERSION})"
-        )
+        raise _NewerVersion(f"was written by a newer event-driven-lab (format {version}, known here: {VERSION})")
     listed = content.get("records")
     if version != VERSION or not isinstance(listed, list):
         raise ValueError("it has no list of records")
@@ -279,7 +271,4 @@ def _write_atomically(path: Path, text: str) -> None:
 
 def _cannot(what: str, path: Path, error: Exception) -> str:
     reason = getattr(error, "strerror", None) or error
-    return (
-        f"cannot {what} {path} ({reason}); set {FOLDER_VARIABLE} to a folder you can write to, "
-        "then restart the kernel"
-    )
+    return f"cannot {what} {path} ({reason}); set {FOLDER_VARIABLE} to a folder you can write to, then restart the kernel"

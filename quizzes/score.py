@@ -40,13 +40,11 @@ def calibration(sure: Iterable[tuple[str, bool]]) -> str:
     if not pairs:
         return ""
     parts = []
-    for level, said in (("certain", "certain"), ("fairly sure", "fairly sure"), ("guess", "guessing")):
+    for level in reversed(CONFIDENCES):
         rights = [right for confidence, right in pairs if confidence == level]
         if rights:
-            parts.append(f"{said} {len(rights)} × ({sum(rights)} right)")
-    wrong = sum(not right for confidence, right in pairs if confidence == "certain")
-    advice = ""
-    if wrong:
-        what = "that question" if wrong == 1 else f"those {wrong} questions"
-        advice = f" Certain and not right: look at {what} first."
-    return f"You were {', '.join(parts)}.{advice}"
+            parts.append(f"{level}: {sum(rights)} of {len(rights)}")
+    said = f"Right when {', '.join(parts)}."
+    if ("certain", False) in pairs:
+        said += " Look first at what you were certain of and missed."
+    return said

@@ -60,9 +60,7 @@ class Session:
         return cls(name=name, questions=asked, mode=mode, open=tuple(question.id for question in asked))
 
     @classmethod
-    def resume(
-        cls, name: str, questions: Iterable[Question], records: Iterable[Record], mode: Mode = "practice"
-    ) -> Session:
+    def resume(cls, name: str, questions: Iterable[Question], records: Iterable[Record], mode: Mode = "practice") -> Session:
         """The sitting these records (oldest first) tell of: where the learner left it, in this mode."""
         session = cls.start(name, questions, mode)
         asked = {question.id for question in session.questions}
@@ -76,15 +74,11 @@ class Session:
             if record.kind == "answered":
                 revealed = False
                 first = given[record.question].first_right if record.question in given else bool(record.right)
-                given[record.question] = Given(
-                    record.answer, bool(record.right), record.confidence, record.attempt, first
-                )
+                given[record.question] = Given(record.answer, bool(record.right), record.confidence, record.attempt, first)
         # A question added to the chapter since then leaves the sitting unfinished: it starts anew.
         if not asked or given.keys() != asked:
             return session
-        return evolve(
-            session, given=given, open=(), phase="revealed" if revealed or mode == "exam" else "scored"
-        )
+        return evolve(session, given=given, open=(), phase="revealed" if revealed or mode == "exam" else "scored")
 
     @property
     def score(self) -> Score:
@@ -156,8 +150,7 @@ class Session:
         if self.phase != "scored":
             raise QuizError("submit your answers first")
         records = tuple(
-            Record(question=question.id, kind="revealed", quiz=self.name, mode=self.mode)
-            for question in self.questions
+            Record(question=question.id, kind="revealed", quiz=self.name, mode=self.mode) for question in self.questions
         )
         return evolve(self, phase="revealed", complaint=""), records
 

@@ -113,9 +113,7 @@ def read_bank(folder: Path) -> Bank:
         for question in chapter.questions:
             if question.id in homes:
                 where = homes[question.id]
-                problems.append(
-                    f'{path.name}, question "{question.id}", field id: is used in {where} already'
-                )
+                problems.append(f'{path.name}, question "{question.id}", field id: is used in {where} already')
             homes[question.id] = path.name
     if problems:
         raise BankError(tuple(problems))
@@ -170,9 +168,7 @@ def _chapter(path: Path, table: Mapping[str, Misconception], problems: list[str]
             problems.append(f"{path.name}, question {place}: is no table; write it as [[questions]]")
             continue
         named = one.get("id")
-        where = (
-            f'{path.name}, question "{named}"' if isinstance(named, str) else f"{path.name}, question {place}"
-        )
+        where = f'{path.name}, question "{named}"' if isinstance(named, str) else f"{path.name}, question {place}"
         question = _question(where, one, chapter, table, problems)
         if question is not None:
             questions.append(question)
@@ -205,9 +201,7 @@ def _question(
     return question
 
 
-def _shared_problems(
-    question: Question, chapter: str, table: Mapping[str, Misconception]
-) -> Iterator[tuple[str, str]]:
+def _shared_problems(question: Question, chapter: str, table: Mapping[str, Misconception]) -> Iterator[tuple[str, str]]:
     """What any type of question can have wrong with it that only its file knows."""
     prefix, _, name = question.id.partition(".")
     if prefix != chapter or not _NAME.fullmatch(name):

@@ -83,9 +83,7 @@ class Question:
     @property
     def computed(self) -> str:
         """The key function's name, or "" when the key stands in the file."""
-        return (
-            self.key[len(COMPUTED) :] if isinstance(self.key, str) and self.key.startswith(COMPUTED) else ""
-        )
+        return self.key[len(COMPUTED) :] if isinstance(self.key, str) and self.key.startswith(COMPUTED) else ""
 
     def texts(self) -> Iterator[str]:
         """Every text in which a `{fact}` may stand."""

@@ -11,7 +11,7 @@ from attrs import frozen
 
 from quizzes.questions.base import Answer, AnswerError, Key, Problem, Question, Remark
 
-_THOUSANDS = re.compile(r"[+-]?\d{1,3}([,.'  ]\d{3})+")
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}([,' ]\d{3})+")
 
 
 @frozen

@@ -29,6 +29,10 @@ class WrongOrder:
     misconception: str
 
 
+def _before(mistake: WrongOrder, order: tuple[str, ...]) -> bool:
+    return order.index(mistake.first) < order.index(mistake.then)
+
+
 @frozen(kw_only=True)
 class PutInOrder(Question):
     """Items to bring into one order; they are shown first in the order they have in the file."""
@@ -67,7 +71,7 @@ class PutInOrder(Question):
             yield "items", "stand in the right order already; write them in another one"
         else:
             for mistake in self.wrong:
-                if key.answer.index(mistake.first) < key.answer.index(mistake.then):
+                if {mistake.first, mistake.then} <= set(ids) and _before(mistake, key.answer):
                     yield "wrong", f'"{mistake.first}" before "{mistake.then}" is the right order'
 
     def shown(self, key: Key) -> dict[str, object]:
@@ -88,7 +92,7 @@ class PutInOrder(Question):
         made = [
             Remark(key.fill(mistake.because), False, True, "", mistake.misconception)
             for mistake in self.wrong
-            if order and order.index(mistake.first) < order.index(mistake.then)
+            if order and _before(mistake, order)
         ]
         by_id = {item.id: item for item in self.items}
         right = key.answer if isinstance(key.answer, tuple) else ()

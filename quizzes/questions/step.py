@@ -62,9 +62,7 @@ class FindTheStep(Question):
             kind = key.step_kinds[answer] if answer < len(key.step_kinds) else ""
             side = "earlier" if answer < key.answer else "later"
             match = [w for w in self.wrong if w.kind == kind] or [w for w in self.wrong if w.kind == side]
-            text, misconception = (
-                (match[0].because, match[0].misconception) if match else (self.otherwise, "")
-            )
+            text, misconception = (match[0].because, match[0].misconception) if match else (self.otherwise, "")
             said.insert(0, Remark(key.fill(text), False, True, self.said(answer, key), misconception))
         return tuple(said)
 
