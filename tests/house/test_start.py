@@ -144,14 +144,14 @@ def test_a_changed_pyproject_is_installed_again_and_keeps_the_extras(project, pi
 
     with (project / "pyproject.toml").open("a") as file:
         file.write('description = "changed"\n')
-    environment.main([])
+    environment.set_up(project / ".venv", set())
 
     assert pip.asked == [f"{project}[test]"] * 2
 
 
 def test_an_extra_that_is_missing_is_added(project, pip):
     pip.fails = False
-    environment.main([])
+    environment.set_up(project / ".venv", set())
 
     environment.main(["--setup", "test"])
 
