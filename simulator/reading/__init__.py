@@ -1,6 +1,13 @@
 """What a run says: numbers, verdicts, causes and comparisons, all of them pure functions of a trace."""
 
 from simulator.reading import checks, measures
+from simulator.reading.causes import FIRSTS, Story, first, firsts, journey, why
+from simulator.reading.checks import Verdict
+from simulator.reading.comparison import Comparison, Divergence, compare, divergence
+from simulator.reading.outcomes import Outcome, Row, Table, outcome, tabulate
 from simulator.reading.sentences import sentence
 
-__all__ = ["checks", "measures", "sentence"]
+__all__ = [
+    "FIRSTS", "Comparison", "Divergence", "Outcome", "Row", "Story", "Table", "Verdict", "checks", "compare", "divergence",
+    "first", "firsts", "journey", "measures", "outcome", "sentence", "tabulate", "why",
+]  # fmt: skip

@@ -107,7 +107,9 @@ def per_key_order(trace: Trace, name: str) -> Verdict:
     )
     more = _more(len(found) - 1, "other reordering")
     verb = "stored" if name in topics(trace) else "processed"
-    return Verdict("per_key_order", False, f"{earlier} was {verb} by {name} after {later}, which was made later{more}.", steps)
+    return Verdict(
+        "per_key_order", False, f"{earlier} was {verb} by {name} after {later}, which was made later{more}.", steps
+    )
 
 
 def no_lost_acknowledged_write(trace: Trace, topic: str | None = None) -> Verdict:
@@ -125,15 +127,11 @@ def no_lost_acknowledged_write(trace: Trace, topic: str | None = None) -> Verdic
             acknowledged.setdefault(message, (index, a, b))
     stored = set(content.values())
     aims = _aims(trace) if places is not None else {}
-    judged = {
-        number: at for number, at in acknowledged.items() if places is None or aims.get(number, frozenset()) & places
-    }
+    judged = {number: at for number, at in acknowledged.items() if places is None or aims.get(number, frozenset()) & places}
     lost = [number for number in judged if number not in stored]
     of = "" if topic is None else f" of {topic}"
     if not lost:
-        return Verdict(
-            "no_lost_acknowledged_write", True, f"All {len(judged):,} acknowledged records{of} are in the log."
-        )
+        return Verdict("no_lost_acknowledged_write", True, f"All {len(judged):,} acknowledged records{of} are in the log.")
     born = births(trace)
     first = lost[0]
     sentence = (
@@ -180,9 +178,7 @@ def converged(trace: Trace, names: Iterable[str] | None = None) -> Verdict:
     together = _list(chosen)
     if not absent:
         return Verdict("converged", True, f"{together} all know the same {len(first):,} keys.")
-    open_keys = {
-        keys[each.message.id - 1] for name in processors(trace) for each in fates.pending(trace, name)
-    }
+    open_keys = {keys[each.message.id - 1] for name in processors(trace) for each in fates.pending(trace, name)}
     for_good = [(name, key) for name, key in absent if key not in open_keys]
     name, key = (for_good or absent)[0]
     informed = _list([other for other in chosen if key in knows[other]])

@@ -170,7 +170,9 @@ class _Inquiry:
             for number, (_, _, answered, _) in enumerate(trace.message_rows(), start=1)
             if answered in missing
         }
-        group = next((place for place, value in enumerate(trace.values) if value == self._name and isinstance(value, str)), -1)
+        group = next(
+            (place for place, value in enumerate(trace.values) if value == self._name and isinstance(value, str)), -1
+        )
         sole_topic = self._sole_topics(places)
         for index, _, kind, node, message, cause, a, b, c in trace.rows():
             if kind in (COMMITTED, ASSIGNED):

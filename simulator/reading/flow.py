@@ -11,9 +11,7 @@ from simulator.trace import STEP, Trace
 from simulator.values import Span
 
 
-def throughput(
-    trace: Trace, name: str | None = None, *, kind: str = "processed", during: Span | None = None
-) -> float:
+def throughput(trace: Trace, name: str | None = None, *, kind: str = "processed", during: Span | None = None) -> float:
     """Steps of a kind per *second*, at one node or group or everywhere, in the whole run or in a span of it.
 
     Raises KeyError for an unknown name or kind.

@@ -12,24 +12,22 @@ from simulator.reading.flow import (
     traffic,
     transit,
 )  # fmt: skip
+from simulator.reading.health import (
+    availability,
+    downtimes,
+    fault_time,
+    time_to_first_success,
+    time_to_recover,
+    uptime,
+)  # fmt: skip
+from simulator.reading.lags import LagSeries, PartitionLag, backlog, lag, lag_over_time, total_lag
 from simulator.reading.repeats import Duplicate, Reordering, duplicates, reorderings
+from simulator.reading.work import Little, Stay, little, queue_length, stays, utilisation
 
 __all__ = [
-    "Distribution",
-    "Duplicate",
-    "Missing",
-    "Reordering",
-    "duplicates",
-    "end_to_end",
-    "inconsistency_window",
-    "latency",
-    "losses",
-    "messages_on_the_wire",
-    "missing",
-    "pending",
-    "reorderings",
-    "throughput",
-    "throughput_over_time",
-    "traffic",
-    "transit",
-]
+    "Distribution", "Duplicate", "LagSeries", "Little", "Missing", "PartitionLag", "Reordering", "Stay", "availability",
+    "backlog", "downtimes", "duplicates", "end_to_end", "fault_time", "inconsistency_window", "lag", "lag_over_time", "latency",
+    "little", "losses", "messages_on_the_wire", "missing", "pending", "queue_length", "reorderings", "stays", "throughput",
+    "throughput_over_time", "time_to_first_success", "time_to_recover", "total_lag", "traffic", "transit", "uptime",
+    "utilisation",
+]  # fmt: skip

@@ -8,6 +8,14 @@ from simulator.message import Message
 from simulator.trace import Step
 from simulator.vocabulary import KINDS
 
+_PROTOCOL = {
+    ("offsets", False): "question where to read on",
+    ("offsets", True): "answer where to read on",
+    ("commit_ack", True): "confirmation of the commit",
+    ("ack", True): "acknowledgement",
+}
+"""Messages of a protocol whose kind is no word for them, by kind and whether they answer another message."""
+
 
 def sentence(step: Step) -> str:
     """What the step says, in plain English, without its time: ``"orders stored order-17 at partition 0, offset 3."``"""
@@ -24,7 +32,8 @@ def call(message: Message | None) -> str:
         return "something"
     if message.kind[:1].isupper():
         return message.key or f"{message.kind} {message.id}"
-    return f"the {message.kind}" + (f" for {message.key}" if message.key else "")
+    called = _PROTOCOL.get((message.kind, message.in_reply_to > 0), message.kind)
+    return f"the {called}" + (f" for {message.key}" if message.key else "")
 
 
 def _subject(message: Message | None) -> str:
@@ -32,6 +41,11 @@ def _subject(message: Message | None) -> str:
     if message is None:
         return "something"
     return message.key or f"{message.kind} {message.id}"
+
+
+def _of(name: str) -> str:
+    """The possessive: ``billing's``, ``orders'``."""
+    return f"{name}'" if name.endswith("s") else f"{name}'s"
 
 
 def ordinal(number: int) -> str:
@@ -69,7 +83,7 @@ def _timed_out(step: Step) -> str:
     outcome = step.data["outcome"]
     doubt = "whether it was done is not known" if outcome == "indefinite" else f"the outcome is {outcome}"
     return (
-        f"{step.node} waited too long for {step.data['to']}'s answer about {_subject(step.message)}"
+        f"{step.node} waited too long for {_of(step.data['to'])} answer about {_subject(step.message)}"
         f" ({ordinal(step.data['attempt'])} attempt): {doubt}"
     )
 
@@ -81,7 +95,9 @@ def _processed(step: Step) -> str:
 _SENTENCES: dict[str, Callable[[Step], str]] = {
     "sent": lambda s: f"{s.node} sent {call(s.message)} to {s.data['to']}{_again(s)}",
     "lost": _lost,
-    "duplicated": lambda s: f"the network made {s.data['copies']} copies of {call(s.message)} from {s.node} to {s.data['to']}",
+    "duplicated": lambda s: (
+        f"the network made {s.data['copies']} copies of {call(s.message)} from {s.node} to {s.data['to']}"
+    ),
     "delivered": lambda s: f"{call(s.message)} from {s.data['source']} reached {s.node}{_copy(s)}",
     "crashed": lambda s: f"{s.node} crashed; what it had in memory is gone",
     "restarted": lambda s: f"{s.node} started again with what it had on disk",

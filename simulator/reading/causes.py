@@ -1,0 +1,199 @@
+"""Why a step happened, what happened to a message, and where something happened first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import overload
+
+from attrs import frozen
+
+from simulator.message import Message
+from simulator.reading.lineage import is_birth_of_a_client
+from simulator.reading.parties import group_of, members, processors
+from simulator.reading.repeats import reorderings
+from simulator.reading.sentences import sentence
+from simulator.trace import STEP, Step, Trace
+from simulator.vocabulary import APPENDED, FETCHED, KINDS, LOST, SENT
+
+_SHOWN_FIRST, _SHOWN_LAST = 8, 16
+"""How many steps of a long story are shown at its two ends."""
+
+
+@frozen(repr=False)
+class Story(Sequence[Step]):
+    """Some steps of a trace in order of time, each of which can be told in a sentence."""
+
+    title: str
+    steps: tuple[Step, ...]
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """One sentence for each step."""
+        return tuple(sentence(step) for step in self.steps)
+
+    @property
+    def indexes(self) -> tuple[int, ...]:
+        """The steps as places in the trace."""
+        return tuple(step.index for step in self.steps)
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    @overload
+    def __getitem__(self, index: int) -> Step: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Step, ...]: ...
+    def __getitem__(self, index: int | slice) -> Step | tuple[Step, ...]:
+        return self.steps[index]
+
+    def __repr__(self) -> str:
+        steps = self.steps
+        lines = [f"  {step.time:>10,.1f} ms  #{step.index:<6} {sentence(step)}" for step in steps]
+        if len(lines) > _SHOWN_FIRST + _SHOWN_LAST + 1:
+            hidden = len(lines) - _SHOWN_FIRST - _SHOWN_LAST
+            lines[_SHOWN_FIRST:-_SHOWN_LAST] = [f"  … {hidden} more steps …"]
+        return "\n".join([self.title, *lines])
+
+
+def why(trace: Trace, step: Step | int) -> Story:
+    """The chain of causes that leads to a step, from the root to the step itself.
+
+    It follows each step's recorded ``cause``, and says more than that at two places. A reader's first ``fetched`` of a
+    record goes back to how the record came into the log, not to how the reader came to ask (when it fetches the record
+    again, that is just the question, so then it does). A ``timed_out`` goes back to what was lost, if the message or
+    an answer to it was. Raises IndexError if there is no such step.
+    """
+    index = trace[step].index if isinstance(step, int) else step.index
+    found = [index]
+    while (earlier := _reason(trace, found[-1])) >= 0:
+        found.append(earlier)
+    found.reverse()
+    told = sentence(trace[index])
+    return Story(f"Why: {told}", tuple(trace[each] for each in found))
+
+
+def _reason(trace: Trace, index: int) -> int:
+    """The step that explains this one, or -1."""
+    steps, _ = trace.buffers
+    _, message, cause, a, b, _, node, kind = STEP.unpack_from(steps, index * STEP.size)
+    if is_birth_of_a_client(trace, kind, node):
+        return -1
+    if kind == FETCHED:
+        came = _came_into_the_log(trace, index, message, node, a, b)
+        return cause if came < 0 else came
+    if kind == KINDS["timed_out"].code:
+        lost = _what_was_lost(trace, index, message, node, b)
+        return cause if lost < 0 else lost
+    return int(cause)
+
+
+def _came_into_the_log(trace: Trace, fetched: int, message: int, node: int, partition: int, offset: int) -> int:
+    """Where the record was appended; -1 if the group had fetched it before, or it never was."""
+    steps, _ = trace.buffers
+    group = members(trace, group_of(trace, trace.nodes[node]))
+    for index in range(fetched - 1, -1, -1):
+        _, number, _, a, b, _, at, kind = STEP.unpack_from(steps, index * STEP.size)
+        if number == message and (a, b) == (partition, offset):
+            if kind == FETCHED and at in group:
+                return -1
+            if kind == APPENDED:
+                return index
+    return -1
+
+
+def _what_was_lost(trace: Trace, timed_out: int, message: int, node: int, attempt: int) -> int:
+    """The loss of the message or of an answer to it since its latest attempt; without one, that attempt; -1 if there is none."""
+    steps, _ = trace.buffers
+    lost = -1
+    for index in range(timed_out - 1, -1, -1):
+        _, number, _, _, b, _, at, kind = STEP.unpack_from(steps, index * STEP.size)
+        if kind == LOST and lost < 0 and (number == message or number and trace.message(number).in_reply_to == message):
+            lost = index
+        if kind == SENT and number == message and at == node and b == attempt:
+            return index if lost < 0 else lost
+    return lost
+
+
+def journey(trace: Trace, message: Message | int | str) -> Story:
+    """All that happened to one message and to the answers to it, in order of time. A key means every message of that key.
+
+    Raises KeyError if the trace has no such message or key.
+    """
+    if isinstance(message, str):
+        wanted = {number for number, each in enumerate(trace.message_rows(), 1) if trace.values[each[1]] == message}
+        if not wanted:
+            raise KeyError(f'No message has the key "{message}".')
+        title = f"The journey of {message}"
+    else:
+        told = trace.message(message if isinstance(message, int) else message.id)
+        wanted = {told.id}
+        title = f"The journey of message {told.id} ({told.kind}{f', {told.key}' if told.key else ''})"
+    wanted |= {number for number, each in enumerate(trace.message_rows(), 1) if each[2] in wanted}
+    return Story(title, tuple(trace[row[0]] for row in trace.rows() if row[4] in wanted))
+
+
+def first(trace: Trace, what: str | Callable[[Step], bool]) -> Step | None:
+    """The first step that is something: one of `FIRSTS` ("duplicate", "loss" …), a kind of step, or a function of a step.
+
+    None if it never happens: "run until" comes to the end. Raises KeyError for a name that is neither.
+    """
+    if callable(what):
+        return next((step for step in trace if what(step)), None)
+    finder = FIRSTS.get(what)
+    if finder is None:
+        return next(trace.select(what), None)
+    index = finder(trace)
+    return None if index is None else trace[index]
+
+
+def firsts(trace: Trace) -> dict[str, Step]:
+    """Each of `FIRSTS` that happens in the trace, with its first step, in the order of `FIRSTS`."""
+    found = {name: first(trace, name) for name in FIRSTS}
+    return {name: step for name, step in found.items() if step is not None}
+
+
+def _kind(*kinds: str) -> Callable[[Trace], int | None]:
+    return lambda trace: next((row[0] for row in trace.rows(*kinds)), None)
+
+
+def _retry(trace: Trace) -> int | None:
+    return next((row[0] for row in trace.rows("sent") if row[7] > 1), None)
+
+
+def _twice(kind: str) -> Callable[[Trace], int | None]:
+    """Finds the first step of a kind that concerns a message a second time, in one group."""
+
+    def find(trace: Trace) -> int | None:
+        names = [group_of(trace, node) for node in trace.nodes]
+        seen: set[tuple[str, int]] = set()
+        for row in trace.rows(kind):
+            at = (names[row[3]], row[4])
+            if at in seen:
+                return row[0]
+            seen.add(at)
+        return None
+
+    return find
+
+
+def _reordering(trace: Trace) -> int | None:
+    found = [each.steps[1].index for name in processors(trace) for each in reorderings(trace, name)[:1]]
+    return min(found, default=None)
+
+
+FIRSTS: dict[str, Callable[[Trace], int | None]] = {
+    "loss": _kind("lost"),
+    "timeout": _kind("timed_out"),
+    "retry": _retry,
+    "crash": _kind("crashed"),
+    "pause": _kind("paused"),
+    "redelivery": _twice("fetched"),
+    "duplicate": _twice("processed"),
+    "duplicate record": _twice("appended"),
+    "skipped duplicate": _kind("skipped"),
+    "reordering": _reordering,
+    "refusal": _kind("rejected"),
+    "giving up": _kind("abandoned"),
+    "open breaker": _kind("opened"),
+}
+"""What "run until the first …" can look for: a function from a trace to the index of a step, or None."""

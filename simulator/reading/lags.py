@@ -1,0 +1,169 @@
+"""How far a consumer group is behind the log it reads: in messages, and in milliseconds."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+
+from attrs import frozen
+
+from simulator.reading.parties import extent, groups, members, topics_of
+from simulator.trace import Trace
+from simulator.values import Span
+from simulator.vocabulary import APPENDED, COMMITTED
+
+
+@frozen
+class PartitionLag:
+    """How far a group is behind in one partition, at one moment."""
+
+    topic: str
+    partition: int
+    messages: int
+    """The log end offset minus the group's committed offset, as Apache Kafka's ``kafka-consumer-groups`` tells it."""
+    ms: float
+    """How long the oldest record that is not committed has been in the log; 0 if there is none."""
+
+
+@frozen(repr=False)
+class LagSeries:
+    """A group's lag in one partition, looked at again and again."""
+
+    topic: str
+    partition: int
+    times: tuple[float, ...]
+    """When, in milliseconds."""
+    messages: tuple[int, ...]
+    ms: tuple[float, ...]
+
+    @property
+    def trend(self) -> float:
+        """How fast the lag grows, in messages per *second*: the slope of the least-squares line. Below 0: it shrinks."""
+        return 1_000.0 * slope(self.times, self.messages)
+
+    def __repr__(self) -> str:
+        worst = max(self.messages, default=0)
+        return (
+            f"<lag in {self.topic}, partition {self.partition}: at most {worst} messages and {max(self.ms, default=0):,.0f} ms,"
+            f" {self.trend:+.2f} messages/s>"
+        )
+
+
+class _Partition:
+    """One partition's history: when each offset came, and what the group had committed when."""
+
+    def __init__(self) -> None:
+        self.appended: list[float] = []
+        self.commit_times: list[float] = []
+        self.commits: list[int] = []
+        self.start = 0
+
+    def at(self, time: float) -> tuple[int, float]:
+        """(messages, ms) behind, at the end of this moment."""
+        end = bisect_right(self.appended, time)
+        place = bisect_right(self.commit_times, time)
+        read = self.commits[place - 1] if place else self.start
+        if read >= end:
+            return 0, 0.0
+        return end - read, time - self.appended[read]
+
+
+def lag(trace: Trace, group: str, *, at: float | None = None) -> tuple[PartitionLag, ...]:
+    """How far a group is behind in each partition that it reads, at a time in ms (without one: at the end).
+
+    Where nothing is committed yet, it counts from where the group began to read. Raises KeyError for a name that is no
+    group, ValueError for a group that reads no topic.
+    """
+    moment = extent(trace).end if at is None else at
+    return tuple(
+        PartitionLag(topic, partition, *history.at(moment))
+        for (topic, partition), history in _histories(trace, group).items()
+    )
+
+
+def lag_over_time(trace: Trace, group: str, *, every: float = 100.0, during: Span | None = None) -> tuple[LagSeries, ...]:
+    """A group's lag in each partition that it reads, every so many ms from the beginning to the end of the run (or of a span).
+
+    Raises like `lag`, and ValueError for an interval that is not above 0.
+    """
+    if every <= 0:
+        raise ValueError(f"every is {every} ms; an interval must be longer than 0 ms.")
+    span = during or extent(trace)
+    times = tuple(span.start + place * every for place in range(int((span.end - span.start) // every) + 1))
+    series = []
+    for (topic, partition), history in _histories(trace, group).items():
+        seen = [history.at(time) for time in times]
+        series.append(
+            LagSeries(topic, partition, times, tuple(messages for messages, _ in seen), tuple(ms for _, ms in seen))
+        )
+    return tuple(series)
+
+
+def total_lag(trace: Trace, group: str, *, at: float | None = None) -> int:
+    """How many messages a group is behind in all its partitions together."""
+    return sum(each.messages for each in lag(trace, group, at=at))
+
+
+def backlog(trace: Trace, group: str) -> list[tuple[float, int]]:
+    """(time, messages behind in all partitions together) after each change, beginning at 0 ms."""
+    histories = list(_histories(trace, group).values())
+    changes = [(time, 1) for history in histories for time in history.appended]
+    for history in histories:
+        # What is committed beyond the log's end, as of records that are not there, counts for nothing.
+        read = history.start
+        changes.append((0.0, -read))
+        for time, commit in zip(history.commit_times, history.commits, strict=True):
+            changes.append((time, read - commit))
+            read = commit
+    series: list[tuple[float, int]] = [(0.0, 0)]
+    behind = 0
+    for time, change in sorted(changes, key=lambda each: each[0]):
+        behind += change
+        if series[-1][0] == time:
+            series.pop()
+        series.append((time, max(behind, 0)))
+    return series
+
+
+def _histories(trace: Trace, group: str) -> dict[tuple[str, int], _Partition]:
+    """Every partition of every topic that the group reads, in the order of topics and numbers."""
+    places = members(trace, group)
+    read = topics_of(trace, group)
+    if not read:
+        known = ", ".join(groups(trace)) or "none"
+        raise ValueError(f'"{group}" reads no topic, so it has no lag; the groups here are: {known}.')
+    found = {
+        (topic, partition): _Partition()
+        for topic in read
+        for partition in range(getattr(trace.scenario.node(topic), "partitions", 1))
+    }
+    kept = {trace.node_index(topic): topic for topic in read}
+    value = next((place for place, told in enumerate(trace.values) if told == group and isinstance(told, str)), -1)
+    for _, time, kind, node, _, _, partition, offset, told in trace.rows("appended", "assigned", "committed"):
+        if kind in (APPENDED, COMMITTED):
+            topic = kept.get(node)
+            if topic is None:
+                continue
+            history = found.setdefault((topic, partition), _Partition())
+            if kind == APPENDED:
+                history.appended.append(time)
+            elif told == value:
+                history.commit_times.append(time)
+                history.commits.append(offset)
+        elif told == value and node in places and len(read) == 1:
+            history = found.setdefault((read[0], partition), _Partition())
+            if not history.commits and not history.start:
+                history.start = offset
+    return found
+
+
+def slope(times: Sequence[float], values: Sequence[float]) -> float:
+    """The slope of the least-squares line through points; 0 where they lie at fewer than two times."""
+    count = len(times)
+    if count < 2:
+        return 0.0
+    mean_time, mean = sum(times) / count, sum(values) / count
+    spread = sum((time - mean_time) ** 2 for time in times)
+    if spread == 0:
+        return 0.0
+    return sum((time - mean_time) * (value - mean) for time, value in zip(times, values, strict=True)) / spread
