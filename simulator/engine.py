@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import simpy
 
-from simulator.message import Message
-from simulator.network import Crash, Network, NodeFault, Pause
+from simulator.message import Message, freeze
+from simulator.network import Channel, Crash, Network, NodeFault, Pause
 from simulator.scenario import Node, Scenario, told
 from simulator.streams import Streams
 from simulator.trace import STEP, Recorder, Trace
@@ -78,7 +78,7 @@ class Timer:
     _ok = True
 
     def __init__(self, sim: Sim, fn: Callable[..., Any] | None, args: tuple[Any, ...]) -> None:
-        self.callbacks = _FIRE
+        self.callbacks = _FIRE_GUARDED if sim._guarded else _FIRE
         self._sim = sim
         self._incarnation = sim._incarnation
         self._fn = fn
@@ -90,20 +90,24 @@ class Timer:
         self._fn = None
 
     def _fire(self) -> None:
-        sim, fn = self._sim, self._fn
-        if fn is None or sim._incarnation != self._incarnation:
+        fn = self._fn
+        if fn is not None:
+            self._sim._run.cause = self._cause
+            fn(*self._args)
+
+    def _fire_guarded(self) -> None:
+        """The same at a node that a fault may have struck since, or may strike now."""
+        sim = self._sim
+        if sim._incarnation != self._incarnation:
             return
         if sim._frozen_until is not None:
-            sim._postpone(self, _FIRE)
-            return
-        sim._run.cause = self._cause
-        sim._guard(fn, *self._args) if sim._guarded else fn(*self._args)
-
-    def _await(self, task: _Task) -> None:
-        self._fn, self._args = task.resume, (None,)
+            sim._postpone(self, _FIRE_GUARDED)
+        else:
+            sim._guard(self._fire)
 
 
 _FIRE = (Timer._fire,)
+_FIRE_GUARDED = (Timer._fire_guarded,)
 
 
 class _Flight:
@@ -113,7 +117,7 @@ class _Flight:
     _ok = True
 
     def __init__(self, to: Sim, source: Sim, message: Message, sent: int, copy: int) -> None:
-        self.callbacks = _ARRIVE
+        self.callbacks = _ARRIVE_GUARDED if to._guarded else _ARRIVE
         self.to = to
         self.source = source
         self.message = message
@@ -121,23 +125,29 @@ class _Flight:
         self.copy = copy
 
     def _arrive(self) -> None:
+        to, message = self.to, self.message
+        to.record(DELIVERED, message, self.source._index, self.copy, 0, self.sent)
+        react = to._react
+        if react is not None:
+            react(message, self.source.name)
+        else:
+            to._offer(message)
+
+    def _arrive_guarded(self) -> None:
+        """The same at a node that may be down or frozen, or that a fault may strike now."""
         to = self.to
         if to._frozen_until is not None:
-            to._postpone(self, _ARRIVE)
-            return
-        run = to._run
-        run.cause = self.sent
-        if to._down:
-            reason = run.recorder.value("receiver down")
-            self.source._guard(self.source.record, LOST, self.message, to._index, reason, self.copy)
-            return
-        if to._guarded:
-            to._guard(to._take, self)
+            to._postpone(self, _ARRIVE_GUARDED)
+        elif to._down:
+            source = self.source
+            reason = source.value("receiver down")
+            source._guard(source.record, LOST, self.message, to._index, reason, self.copy, self.sent)
         else:
-            to._take(self)
+            to._guard(self._arrive)
 
 
 _ARRIVE = (_Flight._arrive,)
+_ARRIVE_GUARDED = (_Flight._arrive_guarded,)
 
 
 class _Receive:
@@ -224,7 +234,8 @@ class _Task:
     def _wake(self, event: simpy.Event) -> None:
         """A SimPy event came: what a timer minds (a crash since, a pause, a fault in the middle) is minded here too."""
         if self._sim._incarnation == self._incarnation:
-            Timer(self._sim, self.resume, (event.value,))._fire()
+            timer = Timer(self._sim, self.resume, (event.value,))
+            timer._fire_guarded() if self._sim._guarded else timer._fire()
 
 
 class Sim:
@@ -238,18 +249,19 @@ class Sim:
         self._run = run
         self._env = run.env
         self._recorder = run.recorder
+        self._steps = run.recorder.steps
         self._index = index
         self._incarnation = 0
         self._down = False
         self._frozen_until: float | None = None
         self._guarded = False
         self._triggers: list[_Trigger] = []
-        self._channels: dict[tuple[str, str], tuple[Callable[[float, Message], tuple[float, ...]], Sim, Any]] = {}
+        self._channels: dict[tuple[str, str], tuple[Channel, Sim, Callable[[], float] | None]] = {}
         self._inbox: deque[Message] = deque()
         self._waiting: list[_Receive] = []
         self._react: Callable[[Message, str], Any] | None = None
-        self.message = run.recorder.message
-        """Make a message: (kind, key, payload, headers, in_reply_to, size)."""
+        self.envelope = run.recorder.message
+        """`message` for a payload that is known to be immutable: the brokers' protocols, which need the speed."""
         self.message_of = run.recorder.message_of
         """The message with this number, as one that was named in another's payload."""
         self.value = run.recorder.value
@@ -297,15 +309,20 @@ class Sim:
 
         Its cause is what this behaviour did or received last, unless given.
         """
-        run, recorder = self._run, self._recorder
-        index = recorder.count
+        run, steps = self._run, self._steps
+        index = len(steps) >> 5
         if index >= run.max_steps:
             raise _Stop
-        recorder.steps += _pack(
-            self._env._now, message[0] if message is not None else 0, run.cause if cause is None else cause,
-            a, b, c, self._index, kind,
-        )  # fmt: skip
-        recorder.count = index + 1
+        steps += _pack(
+            self._env._now,
+            0 if message is None else message[0],
+            run.cause if cause is None else cause,
+            a,
+            b,
+            c,
+            self._index,
+            kind,
+        )
         run.cause = index
         return index
 
@@ -326,31 +343,50 @@ class Sim:
         reached = self._channels.get((to, message[1]))
         if reached is None:
             reached = self._open(to, message.kind)
-        delays, receiver, channel = reached
-        record, env = Sim.record, self._env
-        sent = record(self, SENT, message, receiver._index, attempt)
-        copies = delays(env._now, message)
-        for copy, delay in enumerate(copies):
-            env.schedule(_Flight(receiver, self, message, sent, copy), _USUAL, delay)  # type: ignore[arg-type]
-        if not copies:
-            record(self, LOST, message, receiver._index, self.value(channel.reason), 0, sent)
-        elif len(copies) > 1:
-            record(self, DUPLICATED, message, receiver._index, len(copies), 0, sent)
-        self._run.cause = sent
+        channel, receiver, sample = reached
+        env = self._env
+        sent = Sim.record(self, SENT, message, receiver._index, attempt)
+        if sample is not None:
+            env.schedule(_Flight(receiver, self, message, sent, 0), _USUAL, sample())  # type: ignore[arg-type]
+        else:
+            self._transmit(channel, receiver, message, sent)
         if self._triggers:
             # Only now: what was sent has left before a crash that strikes right after the sending.
             self._pull_triggers(SENT, message)
         return sent
 
-    def _open(self, to: str, kind: str) -> tuple[Callable[[float, Message], tuple[float, ...]], Sim, Any]:
+    def _transmit(self, channel: Channel, receiver: Sim, message: Message, sent: int) -> None:
+        env = self._env
+        copies = channel.delays(env._now, message)
+        for copy, delay in enumerate(copies):
+            env.schedule(_Flight(receiver, self, message, sent, copy), _USUAL, delay)  # type: ignore[arg-type]
+        if not copies:
+            Sim.record(self, LOST, message, receiver._index, self.value(channel.reason), 0, sent)
+        elif len(copies) > 1:
+            Sim.record(self, DUPLICATED, message, receiver._index, len(copies), 0, sent)
+        self._run.cause = sent
+
+    def _open(self, to: str, kind: str) -> tuple[Channel, Sim, Callable[[], float] | None]:
         run = self._run
         if to not in run.sims or not run.scenario.linked(self.name, to):
             linked = [link.other(self.name) for link in run.scenario.links]
             neighbours = [name for name in linked if name is not None]
             raise ValueError(f'no link joins "{self.name}" and "{to}"; {did_you_mean(to, neighbours)}')
         channel = run.network.channel(self.name, to, kind)
-        reached = self._channels[to, kind] = (channel.delays, run.sims[to], channel)
+        reached = self._channels[to, kind] = (channel, run.sims[to], channel.plain)
         return reached
+
+    def message(
+        self,
+        kind: str,
+        key: str | None = None,
+        payload: Any = None,
+        headers: tuple[tuple[str, str], ...] = (),
+        in_reply_to: int = 0,
+        size: int = 0,
+    ) -> Message:
+        """Make a message. Raises TypeError for a payload that JSON cannot say."""
+        return self.envelope(kind, key, freeze(payload), headers, in_reply_to, size)
 
     def sleep(self, ms: float) -> Timer:
         """``yield sim.sleep(30)`` waits 30 ms."""
@@ -385,12 +421,8 @@ class Sim:
         """A SimPy event to yield and to ``succeed`` with a value: how one behaviour of a node wakes another."""
         return simpy.Event(self._env)
 
-    def _take(self, flight: _Flight) -> None:
-        message = flight.message
-        self.record(DELIVERED, message, flight.source._index, flight.copy)
-        if self._react is not None:
-            self._react(message, flight.source.name)
-            return
+    def _offer(self, message: Message) -> None:
+        """Give a message to the first behaviour that waits for one like it, or keep it."""
         for waiting in self._waiting:
             if waiting.fits(message):
                 self._waiting.remove(waiting)

@@ -150,23 +150,24 @@ class LinkFault(Fault, _Chosen):
         raise NotImplementedError
 
     def arm(self, stream: Random) -> Change:
-        """The fault at work in one run: it counts what fits, and draws, by itself."""
-        kind, nth, key, during, chance = self.kind, self.nth, self.key, self.during, self.probability
-        draw = stream.random
+        """The fault at work in one run: it counts what fits, and draws, by itself. It is given messages of its kind only."""
+        nth, key, during, chance = self.nth, self.key, self.during, self.probability
+        change, draw = self.change, stream.random
         seen = 0
 
-        def apply(now: float, message: Message, delays: Delays) -> Delays:
+        def any_of_them(now: float, message: Message, delays: Delays) -> Delays:
+            return change(delays, draw) if draw() < chance else delays
+
+        def chosen_ones(now: float, message: Message, delays: Delays) -> Delays:
             nonlocal seen
-            if kind is not None and message.kind != kind or key is not None and message.key != key:
-                return delays
-            if during is not None and now not in during:
+            if key is not None and message.key != key or during is not None and now not in during:
                 return delays
             seen += 1
             if nth is not None and seen != nth or chance < 1.0 and draw() >= chance:
                 return delays
-            return self.change(delays, draw)
+            return change(delays, draw)
 
-        return apply
+        return any_of_them if nth is key is during is None and chance < 1.0 else chosen_ones
 
 
 @frozen
@@ -263,7 +264,7 @@ class Lane:
 class Channel:
     """One kind of message going one way over a link, in one run: decides what becomes of each transmission."""
 
-    __slots__ = ("_changes", "_lane", "_link", "_sample", "reason")
+    __slots__ = ("_changes", "_lane", "_link", "_sample", "plain", "reason")
 
     def __init__(self, link: Link, lane: Lane, sample: Callable[[], float], changes: tuple[tuple[str, Change], ...]) -> None:
         self._link = link
@@ -272,6 +273,8 @@ class Channel:
         self._changes = changes
         self.reason = ""
         """The name of the fault that made the latest loss."""
+        self.plain = sample if self._lane is None and not changes else None
+        """The latency's own draw, where nothing else has a say: then one delay is all there ever is."""
 
     def delays(self, now: float, message: Message) -> Delays:
         """The delays of one transmission that is sent now, in milliseconds."""

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from simulator.message import thaw
+from simulator.message import freeze, thaw
 from simulator.scenario import Scenario
 from simulator.trace import ENDINGS, MESSAGE, STEP, Recorder, Trace
 from simulator.vocabulary import BY_CODE, INT, KINDS, NODE
@@ -184,7 +184,7 @@ class _Reader:
                 raise ValueError(f"message {recorder.made + 1} is missing")
             headers = tuple((str(name), str(held)) for name, held in line.get("headers", ()))
             recorder.message(
-                line["kind"], line.get("key"), line.get("payload"), headers, line.get("in_reply_to", 0), line.get("size", 0)
+                line["kind"], line.get("key"), freeze(line.get("payload")), headers, line.get("in_reply_to", 0), line.get("size", 0)
             )
 
     def _finish(self, scenario: Scenario, seed: int, recorder: Recorder, line: dict[str, Any]) -> Trace:

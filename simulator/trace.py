@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
-from simulator.message import Message, freeze, thaw
+from simulator.message import Message, thaw
 from simulator.validation import did_you_mean
 from simulator.vocabulary import BY_CODE, INT, KINDS, NODE, Kind
 
@@ -21,6 +21,10 @@ STEP = struct.Struct("<diiiiiHBx")
 
 MESSAGE = struct.Struct("<iiii")
 """One message in 16 bytes: kind and key (as shared values), the message it answers, its size."""
+
+_pack_message = MESSAGE.pack
+_new = tuple.__new__
+"""Makes a `Message` without the detour over its own constructor, which costs as much again."""
 
 ENDINGS = {
     "duration": "It ran to the end of its duration.",
@@ -59,17 +63,28 @@ class Recorder:
         self.payloads: dict[int, Any] = {}
         self.headers: dict[int, tuple[tuple[str, str], ...]] = {}
         self.values: list[Any] = [None]
-        self._codes: dict[tuple[type, Any], int] = {(type(None), None): 0}
-        self.count = 0
+        self._texts: dict[Any, int] = {None: 0}
+        self._numbers: dict[tuple[type, Any], int] = {}
         self.made = 0
 
+    @property
+    def count(self) -> int:
+        """How many steps there are."""
+        return len(self.steps) // STEP.size
+
     def value(self, value: Any) -> int:
-        """The number that stands for ``value`` in a step. The type is part of the key, since 1 == 1.0 == True."""
-        known = self._codes.get((value.__class__, value))
-        if known is None:
-            known = self._codes[value.__class__, value] = len(self.values)
+        """The number that stands for ``value``, a text, a number or None, in a step."""
+        if value.__class__ is str or value is None:
+            known = self._texts.get(value)
+            if known is None:
+                known = self._texts[value] = len(self.values)
+                self.values.append(value)
+            return known
+        # The type is part of a number's key, since 1 == 1.0 == True.
+        place = self._numbers.setdefault((value.__class__, value), len(self.values))
+        if place == len(self.values):
             self.values.append(value)
-        return known
+        return place
 
     def message(
         self,
@@ -80,17 +95,19 @@ class Recorder:
         in_reply_to: int = 0,
         size: int = 0,
     ) -> Message:
-        """Make the run's next message."""
-        codes = self._codes
-        kind_code = codes.get((str, kind)) or self.value(kind)
-        key_code = 0 if key is None else codes.get((str, key)) or self.value(key)
+        """Make the run's next message; the payload must be immutable already (see `simulator.message.freeze`)."""
+        texts = self._texts
+        try:
+            packed = _pack_message(texts[kind], texts[key], in_reply_to, size)
+        except KeyError:
+            packed = _pack_message(self.value(kind), self.value(key), in_reply_to, size)
+        self.messages += packed
         self.made = made = self.made + 1
         if payload is not None:
-            self.payloads[made] = payload = freeze(payload)
+            self.payloads[made] = payload
         if headers:
             self.headers[made] = headers
-        self.messages += MESSAGE.pack(kind_code, key_code, in_reply_to, size)
-        return Message(made, kind, key, payload, headers, in_reply_to, size)
+        return _new(Message, (made, kind, key, payload, headers, in_reply_to, size))
 
     def message_of(self, number: int) -> Message:
         """The message with this number, which must be from 1 to `made`."""
@@ -100,9 +117,8 @@ class Recorder:
 
     def step(self, time: float, kind: int, node: int, message: int, cause: int, a: int = 0, b: int = 0, c: int = 0) -> int:
         """Write one step and tell its index. (The engine writes its steps in place, for speed, in the same form.)"""
-        self.steps += STEP.pack(time, message, cause, a, b, c, node, kind)
         index = self.count
-        self.count = index + 1
+        self.steps += STEP.pack(time, message, cause, a, b, c, node, kind)
         return index
 
     def encode(self, kind: Kind, data: Mapping[str, Any]) -> list[int]:

@@ -115,9 +115,7 @@ class _Reading:
         partitions = assignment(sim.scenario, consumer)
         if not partitions:
             return
-        answer = yield from self._ask(
-            lambda: sim.message("offsets", None, (self._group, consumer.auto_offset_reset, *partitions))
-        )
+        answer = yield from self._ask("offsets", (self._group, consumer.auto_offset_reset, *partitions))
         for partition, offset in zip(answer.payload[::2], answer.payload[1::2], strict=True):
             sim.record(ASSIGNED, None, partition, offset, self._group_value)
             self.places[partition] = offset
@@ -128,19 +126,19 @@ class _Reading:
         wanted: list[Any] = [consumer.max_poll_records, consumer.fetch_max_wait_ms]
         for place in places.items():
             wanted += place
-        payload = tuple(wanted)
-        answer = yield from self._ask(lambda: sim.message("fetch", None, payload))
-        arrived = sim.cause
+        answer = yield from self._ask("fetch", tuple(wanted))
+        arrived, flat, record, message_of = sim.cause, answer.payload, sim.record, sim.message_of
         records: list[Fetched] = []
-        flat = answer.payload
-        for at in range(0, len(flat), 3):
-            partition, offset, number = flat[at : at + 3]
-            record = sim.message_of(number)
-            step = sim.record(FETCHED, record, partition, offset, 0, arrived)
+        reached: dict[int, int] = {}
+        for partition, offset, number in zip(flat[::3], flat[1::3], flat[2::3], strict=True):
+            message = message_of(number)
+            step = record(FETCHED, message, partition, offset, 0, arrived)
+            records.append((message, partition, offset, step))
+            reached[partition] = offset + 1
+        for partition, following in reached.items():
             # A partition that was just read goes to the end of the line, so that a busy one does not starve the rest.
             places.pop(partition)
-            places[partition] = offset + 1
-            records.append((record, partition, offset, step))
+            places[partition] = following
         return records
 
     def work(self, records: list[Fetched]) -> Generator[Any, Any, None]:
@@ -187,16 +185,18 @@ class _Reading:
             places += (partition, self.places[partition])
         payload = tuple(places)
         if wait:
-            yield from self._ask(lambda: sim.message("commit", None, payload, _WANTS_REPLY))
+            yield from self._ask("commit", payload, _WANTS_REPLY)
         else:
-            sim.send(self._topic, sim.message("commit", None, payload))
+            sim.send(self._topic, sim.envelope("commit", None, payload))
 
-    def _ask(self, question: Any) -> Generator[Any, Any, Message]:
+    def _ask(
+        self, kind: str, payload: tuple[Any, ...], headers: tuple[tuple[str, str], ...] = ()
+    ) -> Generator[Any, Any, Message]:
         """Ask the topic until it answers."""
         sim = self._sim
         attempt = 1
         while True:
-            asked = question()
+            asked = sim.envelope(kind, None, payload, headers)
             sim.send(self._topic, asked)
             answer: Message | None = yield sim.receive(in_reply_to=asked, timeout=self._consumer.request_timeout_ms)
             if answer is not None:

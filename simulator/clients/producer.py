@@ -88,7 +88,7 @@ class _Sending:
 
     def _make(self) -> None:
         sim, producer = self._sim, self._producer
-        record = sim.message(producer.event, self._next_key(), None, self._headers, 0, producer.size)
+        record = sim.envelope(producer.event, self._next_key(), None, self._headers, 0, producer.size)
         sim.record(CREATED, record, cause=-1)
         self._made += 1
         if producer.count is None or self._made < producer.count:

@@ -8,6 +8,7 @@ long poll), ``commit`` stores a place.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import field, frozen
@@ -83,7 +84,7 @@ class _Broker:
         offset = self._partitions.append(partition, record.id)
         sim.record(APPENDED, record, partition, offset)
         if record.headers != NO_ACK:
-            sim.send(producer, sim.message("ack", record.key, (partition, offset), (), record.id))
+            sim.send(producer, sim.envelope("ack", record.key, (partition, offset), (), record.id))
         waiting = self._waiting[partition]
         while waiting:
             self._answer(waiting[0])
@@ -96,9 +97,10 @@ class _Broker:
 
     def _fetch(self, request: Message, consumer: str) -> None:
         fetch = _Fetch(request, consumer)
-        if any(self._partitions.end(partition) > offset for partition, offset in fetch.places):
-            self._answer(fetch)
-            return
+        for partition, offset in fetch.places:
+            if self._partitions.end(partition) > offset:
+                self._answer(fetch)
+                return
         for partition, _ in fetch.places:
             self._waiting[partition].append(fetch)
         fetch.timer = self._sim.call_later(request.payload[1], self._answer, fetch)
@@ -109,9 +111,9 @@ class _Broker:
             for partition, _ in fetch.places:
                 self._waiting[partition].remove(fetch)
         found = self._partitions.read(fetch.places, fetch.most)
-        flat = tuple(number for record in found for number in record)
+        flat = tuple(chain.from_iterable(found))
         sim = self._sim
-        sim.send(fetch.consumer, sim.message("records", None, flat, (), fetch.request.id))
+        sim.send(fetch.consumer, sim.envelope("records", None, flat, (), fetch.request.id))
 
     def _commit(self, request: Message, consumer: str) -> None:
         sim = self._sim
@@ -120,11 +122,11 @@ class _Broker:
             self._partitions.commit(group, partition, offset)
             sim.record(COMMITTED, request, partition, offset, sim.value(group))
         if request.headers:
-            sim.send(consumer, sim.message("commit_ack", in_reply_to=request.id))
+            sim.send(consumer, sim.envelope("commit_ack", in_reply_to=request.id))
 
     def _offsets(self, request: Message, consumer: str) -> None:
         group, reset, *partitions = request.payload
         places: list[Any] = []
         for partition in partitions:
             places += (partition, self._partitions.start(group, partition, reset))
-        self._sim.send(consumer, self._sim.message("offsets", None, tuple(places), (), request.id))
+        self._sim.send(consumer, self._sim.envelope("offsets", None, tuple(places), (), request.id))
