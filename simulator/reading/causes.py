@@ -65,15 +65,15 @@ def why(trace: Trace, step: Step | int) -> Story:
     """
     index = trace[step].index if isinstance(step, int) else step.index
     found = [index]
-    while (earlier := _reason(trace, found[-1])) >= 0:
+    while (earlier := reason(trace, found[-1])) >= 0:
         found.append(earlier)
     found.reverse()
     told = sentence(trace[index])
     return Story(f"Why: {told}", tuple(trace[each] for each in found))
 
 
-def _reason(trace: Trace, index: int) -> int:
-    """The step that explains this one, or -1."""
+def reason(trace: Trace, index: int) -> int:
+    """The step that explains this one, or -1: one link of the chain that `why` tells."""
     steps, _ = trace.buffers
     _, message, cause, a, b, _, node, kind = STEP.unpack_from(steps, index * STEP.size)
     if is_birth_of_a_client(trace, kind, node):
