@@ -135,7 +135,7 @@ def no_lost_acknowledged_write(trace: Trace, topic: str | None = None) -> Verdic
     born = births(trace)
     first = lost[0]
     sentence = (
-        f"{label(trace, first, shared_keys(trace, born))} was acknowledged, but is not in the log"
+        f"{label(trace, first, shared_keys(trace))} was acknowledged, but is not in the log"
         f"{_more(len(lost) - 1, 'other record')}."
     )
     indexes = [born[first].step] if first in born else []
@@ -208,7 +208,7 @@ def _join(
     trace: Trace, check: str, name: str, doubles: Sequence[repeats.Duplicate], absent: Sequence[fates.Missing]
 ) -> Verdict:
     """One verdict from what happened twice and what did not happen."""
-    shared = shared_keys(trace, births(trace)) if doubles or absent else set()
+    shared = shared_keys(trace) if doubles or absent else set()
     lost = [each for each in absent if each.lost]
     waiting = [each for each in absent if not each.lost]
     parts: list[str] = []

@@ -13,17 +13,16 @@ from typing import Literal, NamedTuple
 from attrs import frozen
 
 from simulator.message import Message
-from simulator.reading.lineage import Birth, births, origins
-from simulator.reading.parties import clients, members, processors, topics_of
+from simulator.reading.lineage import births, origins
+from simulator.reading.memo import remembered
+from simulator.reading.parties import clients, members, processors, topics_of, value_of
 from simulator.trace import Step, Trace
 from simulator.vocabulary import (
     ABANDONED,
     ACKNOWLEDGED,
     APPENDED,
-    ASSIGNED,
     COMMITTED,
     COMPLETED,
-    CRASHED,
     DELIVERED,
     FAILED,
     FETCHED,
@@ -31,7 +30,6 @@ from simulator.vocabulary import (
     QUEUED,
     SENT,
     STARTED,
-    TIMED_OUT,
 )  # fmt: skip
 
 Of = Literal["message", "operation"]
@@ -79,11 +77,8 @@ def pending(trace: Trace, name: str, *, of: Of = "message") -> list[Missing]:
 
 def missing(trace: Trace, name: str, *, of: Of = "message") -> list[Missing]:
     """`losses` and `pending` together: all that was meant for a node or group and did not take effect, in order of birth."""
-    born = births(trace)
-    if of == "operation":
-        return _missing_operations(trace, name, born)
-    known = _judge(trace, name, born)
-    return [_shown(trace, name, number, born, fate) for number, fate in sorted(known.items())]
+    known = _judge(trace, name) if of == "message" else _judge_operations(trace, name)
+    return [_shown(trace, name, number, fate) for number, fate in known.items()]
 
 
 def done_at(trace: Trace, nodes: Iterable[int]) -> set[int]:
@@ -92,113 +87,121 @@ def done_at(trace: Trace, nodes: Iterable[int]) -> set[int]:
     return {row[4] for row in trace.rows("processed", "skipped") if row[3] in wanted}
 
 
-def expected(trace: Trace, name: str, born: Mapping[int, Birth]) -> list[int]:
+def expected(trace: Trace, name: str) -> list[int]:
     """The records and requests that were meant for a node or group, by id, in order of birth.
 
-    They were sent or published to it or to a topic it reads, are in such a topic, or were made by a client that can send
-    to nobody else.
+    They were sent or published to it or to a topic it reads, are in such a topic, or were made by a node that can send to
+    nobody else.
     """
+    born = births(trace)
     aims = set(members(trace, name)) | {trace.node_index(topic) for topic in topics_of(trace, name)}
-    meant = {row[4] for row in trace.rows("sent", "published") if row[6] in aims and row[4] in born}
-    meant |= {row[4] for row in trace.rows("appended") if row[3] in aims}
+    stored = {row[4] for row in trace.rows("appended") if row[3] in aims}
+    meant = {row[4] for row in trace.rows("sent", "published") if row[6] in aims} | stored
     only = {
         place
         for place, node in enumerate(trace.nodes)
         if len(ahead := trace.scenario.downstream(node)) == 1 and trace.node_index(ahead[0]) in aims
     }
-    meant |= {number for number, birth in born.items() if birth.node in only}
-    return [number for number in born if number in meant]
+    found = [number for number, birth in born.items() if number in meant or birth.node in only]
+    return found + sorted(stored - born.keys())
 
 
-def _shown(trace: Trace, name: str, number: int, born: Mapping[int, Birth], fate: _Known) -> Missing:
-    first = born[number].step if number in born else fate.last
-    steps = tuple(trace[index] for index in dict.fromkeys((first, fate.last)))
+def _shown(trace: Trace, name: str, number: int, fate: _Known) -> Missing:
+    birth = births(trace).get(number)
+    steps = tuple(trace[index] for index in dict.fromkeys((birth.step if birth else fate.last, fate.last)))
     return Missing(trace.message(number), name, fate.lost, fate.why, steps)
 
 
-def _judge(trace: Trace, name: str, born: Mapping[int, Birth]) -> dict[int, _Known]:
-    places = members(trace, name)
-    done = done_at(trace, places)
-    open_ones = {number for number in expected(trace, name, born) if number not in done}
-    return _Inquiry(trace, name, places, open_ones, born).verdicts() if open_ones else {}
+@remembered
+def _judge(trace: Trace, name: str) -> dict[int, _Known]:
+    done = done_at(trace, members(trace, name))
+    open_ones = [number for number in expected(trace, name) if number not in done]
+    return _Inquiry(trace, name, open_ones).verdicts() if open_ones else {}
 
 
-def _missing_operations(trace: Trace, name: str, born: Mapping[int, Birth]) -> list[Missing]:
-    origin = origins(trace, dict(born))
+@remembered
+def _judge_operations(trace: Trace, name: str) -> dict[int, _Known]:
+    origin = origins(trace)
     reached = {origin.get(number, number) for number in done_at(trace, members(trace, name))}
     makers = {trace.node_index(client) for client in clients(trace)}
-    absent = [number for number, birth in born.items() if birth.node in makers and number not in reached]
-    if not absent:
-        return []
-    found = {number: _Known(True, "nothing carried it there", born[number].step) for number in absent}
+    found = {
+        number: _Known(True, "nothing carried it there", birth.step)
+        for number, birth in births(trace).items()
+        if birth.node in makers and number not in reached
+    }
+    if not found:
+        return {}
     # The later stage tells more of the operation's end, so it comes last; but whatever is open anywhere keeps it open.
     for stage in dict.fromkeys([*processors(trace), name]):
-        for number, fate in _judge(trace, stage, born).items():
+        for number, fate in _judge(trace, stage).items():
             first = origin.get(number, number)
             if first in found and (found[first].lost or not fate.lost):
                 found[first] = fate
-    return [_shown(trace, name, number, born, found[number]) for number in absent]
+    return found
 
 
 class _Inquiry:
-    """Follows the missing messages of one group through the trace, once, and then judges each."""
+    """Follows the missing messages of one node or group through the trace, once, and then judges each."""
 
-    def __init__(
-        self, trace: Trace, name: str, places: frozenset[int], missing: set[int], born: Mapping[int, Birth]
-    ) -> None:
+    def __init__(self, trace: Trace, name: str, missing: list[int]) -> None:
         self._trace = trace
         self._name = name
+        self._born = births(trace)
         self._missing = missing
-        self._born = born
+        self._places = members(trace, name)
         self._last: dict[int, int] = {}
         self._flying: dict[int, tuple[int, int]] = {}
         self._held: dict[int, tuple[int, int]] = {}
         self._stored: dict[int, list[tuple[int, int, int]]] = {}
-        self._next: dict[tuple[int, int], int] = {}
-        self._crashed: dict[int, int] = {}
         self._abandoned: dict[int, tuple[int, str]] = {}
         self._answered: set[int] = set()
         self._refused: set[int] = set()
-        self._listening: set[int] = set()
         self._resent: dict[int, int] = {}
-        self._follow(places)
+        self._next = self._next_to_read()
+        self._crashed = {row[3]: row[0] for row in trace.rows("crashed")}
+        self._listening = {row[3] for row in trace.rows("acknowledged", "completed", "timed_out", "failed")}
+        self._follow()
 
-    def _follow(self, places: frozenset[int]) -> None:
-        trace, missing = self._trace, self._missing
+    def _next_to_read(self) -> dict[tuple[int, int], int]:
+        """Where the group goes on reading, by topic and partition: as it last committed, or was last assigned."""
+        trace = self._trace
+        value = value_of(trace, self._name)
+        read = topics_of(trace, self._name)
+        # An ``assigned`` step names a partition but no topic, so it can only be told where there is only one.
+        sole_topic = trace.node_index(read[0]) if len(read) == 1 else -1
+        return {
+            (node if kind == COMMITTED else sole_topic, partition): offset
+            for _, _, kind, node, _, _, partition, offset, group in trace.rows("committed", "assigned")
+            if group == value
+        }
+
+    def _follow(self) -> None:
+        trace, missing = self._trace, set(self._missing)
         answers = {
             number: answered
             for number, (_, _, answered, _) in enumerate(trace.message_rows(), start=1)
             if answered in missing
         }
-        group = next(
-            (place for place, value in enumerate(trace.values) if value == self._name and isinstance(value, str)), -1
-        )
-        sole_topic = self._sole_topics(places)
-        for index, _, kind, node, message, cause, a, b, c in trace.rows():
-            if kind in (COMMITTED, ASSIGNED):
-                if c == group:
-                    topic = node if kind == COMMITTED else sole_topic.get(node, -1)
-                    self._next[topic, a] = b
-            elif kind == CRASHED:
-                self._crashed[node] = index
-            elif kind in (DELIVERED, LOST) and cause in self._flying:
+        concerned = missing | answers.keys()
+        for index, _, kind, node, message, cause, a, b, _ in trace.rows():
+            if message not in concerned:
+                continue
+            if kind in (DELIVERED, LOST) and cause in self._flying:
                 self._last[self._flying.pop(cause)[0]] = index
-            elif kind == SENT and message in answers:
+            elif message in missing:
+                self._see(index, kind, node, message, a, b)
+            elif kind == SENT:
                 # It was answered without taking effect: whoever held it is done with it.
                 self._held.pop(answers[message], None)
                 self._flying[index] = (answers[message], a)
-            elif message in missing:
-                self._see(index, kind, node, message, a, b, places)
-            if kind in (ACKNOWLEDGED, COMPLETED, TIMED_OUT, FAILED):
-                self._listening.add(node)
 
-    def _see(self, index: int, kind: int, node: int, message: int, a: int, b: int, places: frozenset[int]) -> None:
+    def _see(self, index: int, kind: int, node: int, message: int, a: int, b: int) -> None:
         self._last[message] = index
         if kind == SENT:
             self._flying[index] = (message, a)
             self._resent[message] = index
             self._refused.discard(message)
-        elif kind in (QUEUED, STARTED, FETCHED) and node in places:
+        elif kind in (QUEUED, STARTED, FETCHED) and node in self._places:
             self._held[message] = (index, node)
         elif kind == APPENDED:
             self._stored.setdefault(message, []).append((node, a, b))
@@ -208,16 +211,6 @@ class _Inquiry:
             self._refused.add(message)
         elif kind in (ACKNOWLEDGED, COMPLETED):
             self._answered.add(message)
-
-    def _sole_topics(self, places: frozenset[int]) -> dict[int, int]:
-        """An ``assigned`` step names a partition but no topic; it is told by a reader's links where there is only one."""
-        trace = self._trace
-        found = {}
-        for place in places:
-            read = topics_of(trace, trace.nodes[place]) if trace.nodes[place] != self._name else topics_of(trace, self._name)
-            if len(read) == 1:
-                found[place] = trace.node_index(read[0])
-        return found
 
     def verdicts(self) -> dict[int, _Known]:
         flying = dict(self._flying.values())

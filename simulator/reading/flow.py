@@ -101,7 +101,7 @@ def inconsistency_window(trace: Trace, names: Iterable[str] | None = None) -> Di
     term is Werner Vogels', "Eventually Consistent" (2009).
     """
     born = births(trace)
-    origin = origins(trace, born)
+    origin = origins(trace)
     everybody = [members(trace, name) for name in (processors(trace) if names is None else names)]
     groups_of: dict[int, list[int]] = {}
     for group, places in enumerate(everybody):

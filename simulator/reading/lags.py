@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from simulator.reading.parties import extent, groups, members, topics_of
+from simulator.reading.parties import extent, groups, members, topics_of, value_of
 from simulator.trace import Trace
 from simulator.values import Span
 from simulator.vocabulary import APPENDED, COMMITTED
@@ -138,7 +138,7 @@ def _histories(trace: Trace, group: str) -> dict[tuple[str, int], _Partition]:
         for partition in range(getattr(trace.scenario.node(topic), "partitions", 1))
     }
     kept = {trace.node_index(topic): topic for topic in read}
-    value = next((place for place, told in enumerate(trace.values) if told == group and isinstance(told, str)), -1)
+    value = value_of(trace, group)
     for _, time, kind, node, _, _, partition, offset, told in trace.rows("appended", "assigned", "committed"):
         if kind in (APPENDED, COMMITTED):
             topic = kept.get(node)

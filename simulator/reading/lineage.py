@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from simulator.reading.memo import remembered
 from simulator.trace import STEP, Trace
 from simulator.vocabulary import CREATED
 
@@ -21,6 +22,7 @@ class Birth(NamedTuple):
     """A place in ``trace.nodes``."""
 
 
+@remembered
 def births(trace: Trace) -> dict[int, Birth]:
     """The birth of each record and request by its message id, in order of time: its first ``created`` or ``published`` step.
 
@@ -33,13 +35,15 @@ def births(trace: Trace) -> dict[int, Birth]:
     return found
 
 
-def origins(trace: Trace, born: dict[int, Birth]) -> dict[int, int]:
+@remembered
+def origins(trace: Trace) -> dict[int, int]:
     """For each born message, the message of a client that it goes back to (its own id if it is one).
 
     A service that works on a message and then makes another one carries on what the first began. Follow that back and
     the request of a caller, the event that a service published because of it, and what a consumer of that event made in
     turn all have one origin: the operation, as the client sees it.
     """
+    born = births(trace)
     clients = {place for place, node in enumerate(trace.scenario.nodes) if node.role == "producer"}
     steps, _ = trace.buffers
     found: dict[int, int] = {}
@@ -75,9 +79,11 @@ def label(trace: Trace, message: int, shared: frozenset[str] | set[str] = frozen
     return f"{told.key} (message {message})" if told.key in shared else told.key
 
 
-def shared_keys(trace: Trace, born: dict[int, Birth]) -> set[str]:
+@remembered
+def shared_keys(trace: Trace) -> set[str]:
     """The keys that more than one operation of a client uses, so that the key alone does not say which is meant."""
     clients = {place for place, node in enumerate(trace.scenario.nodes) if node.role == "producer"}
+    born = births(trace)
     once: set[int] = set()
     twice: set[int] = set()
     for message, (_, key, _, _) in enumerate(trace.message_rows(), start=1):

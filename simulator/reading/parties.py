@@ -5,6 +5,7 @@ Wherever a reading takes a *name*, it is a node's name or a consumer group's; a 
 
 from __future__ import annotations
 
+from simulator.reading.memo import remembered
 from simulator.trace import Trace
 from simulator.validation import did_you_mean
 from simulator.values import Span
@@ -18,6 +19,7 @@ def extent(trace: Trace) -> Span:
     return Span(0.0, max(last, trace.scenario.duration) if trace.ended == "duration" else last)
 
 
+@remembered
 def groups(trace: Trace) -> dict[str, tuple[str, ...]]:
     """Every consumer group and its members. A node belongs to a group if it has a field ``group``; None means its own name."""
     found: dict[str, list[str]] = {}
@@ -28,6 +30,7 @@ def groups(trace: Trace) -> dict[str, tuple[str, ...]]:
     return {name: tuple(members) for name, members in found.items()}
 
 
+@remembered
 def members(trace: Trace, name: str) -> frozenset[int]:
     """The nodes that a name stands for, as places in ``trace.nodes``. Raises KeyError for a name that stands for none."""
     known = groups(trace)
@@ -46,6 +49,7 @@ def group_of(trace: Trace, node: str) -> str:
     return node
 
 
+@remembered
 def topics(trace: Trace) -> tuple[str, ...]:
     """The nodes that keep a log: those that appended something, or have partitions to do it."""
     appended = {row[3] for row in trace.rows("appended")}
@@ -56,6 +60,7 @@ def topics(trace: Trace) -> tuple[str, ...]:
     )
 
 
+@remembered
 def topics_of(trace: Trace, name: str) -> tuple[str, ...]:
     """The topics that a node or group reads: those that links lead from to any of its members."""
     kept = set(topics(trace))
@@ -63,6 +68,7 @@ def topics_of(trace: Trace, name: str) -> tuple[str, ...]:
     return tuple(topic for topic in dict.fromkeys(reached) if topic in kept)
 
 
+@remembered
 def processors(trace: Trace) -> tuple[str, ...]:
     """All that do the work: every consumer group, and every other node that processed something."""
     grouped = groups(trace)
@@ -72,6 +78,7 @@ def processors(trace: Trace) -> tuple[str, ...]:
     return (*grouped, *alone)
 
 
+@remembered
 def clients(trace: Trace) -> tuple[str, ...]:
     """Where everything begins: the nodes that made records or requests of their own accord.
 
@@ -80,3 +87,8 @@ def clients(trace: Trace) -> tuple[str, ...]:
     made = {row[3] for row in trace.rows("created")}
     makers = [node for place, node in enumerate(trace.scenario.nodes) if place in made]
     return tuple(node.name for node in makers if node.role == "producer") or tuple(node.name for node in makers)
+
+
+def value_of(trace: Trace, text: str) -> int:
+    """The number that stands for a text, a group's name say, among the trace's shared values; -1 if none does."""
+    return next((place for place, value in enumerate(trace.values) if isinstance(value, str) and value == text), -1)

@@ -69,7 +69,7 @@ def duplicates(trace: Trace, name: str, *, of: Of = "message") -> list[Duplicate
 
 
 def _repeated_operations(trace: Trace, name: str, found: dict[int, list[int]]) -> list[Duplicate]:
-    origin = origins(trace, births(trace))
+    origin = origins(trace)
     grouped: dict[int, list[int]] = {}
     for number in found:
         grouped.setdefault(origin.get(number, number), []).append(number)
