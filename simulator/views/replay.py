@@ -1,0 +1,96 @@
+"""`Replay`: a run to step through, forwards and back, in a notebook."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anywidget
+import traitlets
+
+from simulator.trace import Trace
+from simulator.views.player import player_script, player_style
+from simulator.views.replay_data import MOST_STEPS, replay_data
+
+__all__ = ["MOST_STEPS", "Replay", "replay_data"]
+
+
+class Replay(anywidget.AnyWidget):  # type: ignore[misc]
+    """A player for a trace: play, pause, step and scrub; click a step to see what led to it.
+
+    ``Replay(trace)`` begins before the first step, ``at=40`` at step 40. ``first`` and ``last`` show a part of the trace
+    only; ``focus`` (a node's name, a key, or a message's id) dims everything else. The step on show is ``replay.step``:
+    read it, watch it (``replay.observe(…, "step")``), set it with `goto`. Stepping needs no kernel.
+
+    Keys: right and left step, Home and End jump, space plays and pauses.
+
+    Raises ValueError where there is nothing to show, too much (over `MOST_STEPS` steps), or no such focus or step.
+    """
+
+    _esm = player_script("replay.js")
+    _css = player_style()
+    data = traitlets.Dict().tag(sync=True)
+    step = traitlets.Int(-1, help="The step on show; the one before the first means: before anything.").tag(sync=True)
+
+    def __init__(
+        self,
+        trace: Trace,
+        *,
+        at: int | None = None,
+        first: int | None = None,
+        last: int | None = None,
+        focus: str | int | None = None,
+    ) -> None:
+        self._trace = trace
+        data = replay_data(trace, first=first, last=last, focus=focus)
+        self._asked = at is not None
+        super().__init__(data=data, step=data["first"] - 1 if at is None else _within(data, trace, at))
+
+    def goto(self, step: int) -> Replay:
+        """Show this step; a negative one counts from the end of the trace. Raises ValueError if it is not in the replay."""
+        self.step = _within(self.data, self._trace, step)
+        self._asked = True
+        return self
+
+    @traitlets.validate("step")
+    def _keep_within(self, proposal: Any) -> int:
+        first = self.data["first"]
+        last = first + len(self.data["time"]) - 1
+        if not first - 1 <= proposal["value"] <= last:
+            raise traitlets.TraitError(
+                f"There is no step {proposal['value']} in this replay; it has the steps {first} to {last}."
+            )
+        return int(proposal["value"])
+
+    def __repr__(self) -> str:
+        data = self.data
+        count = len(data["time"])
+        return f"<Replay of {data['name']}: {count:,} steps, seed {data['seed']}; on show: step {self.step}>"
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        """The widget, and for wherever no widget can be (GitHub, an untrusted notebook) a picture and one line of text."""
+        made = super()._repr_mimebundle_(**options)
+        bundle, extra = made if isinstance(made, tuple) else (made, {})
+        if bundle is None:
+            return made
+        bundle = {**bundle, "text/plain": repr(self)}
+        still = self._still()
+        if still is not None:
+            bundle["image/png"] = still
+        return bundle, extra
+
+    def _still(self) -> bytes | None:
+        try:
+            from simulator.views.still import telling_step, to_png
+        except ImportError:
+            # matplotlib is not there in a browser's Python; the widget is.
+            return None
+        step = self.step if self._asked else telling_step(self.data)
+        return to_png(self.data, step)
+
+
+def _within(data: dict[str, Any], trace: Trace, step: int) -> int:
+    first, count = data["first"], len(data["time"])
+    wanted = step + len(trace) if step < 0 and step != first - 1 else step
+    if not first - 1 <= wanted < first + count:
+        raise ValueError(f"There is no step {step} in this replay; it has the steps {first} to {first + count - 1}.")
+    return wanted

@@ -1,0 +1,325 @@
+// The picture of a run: nodes with what they hold, links, and what is under way. Uses LOOKS.
+
+const svg = (name, attributes = {}, ...children) => {
+  const element = document.createElementNS('http://www.w3.org/2000/svg', name);
+  for (const key in attributes) element.setAttribute(key, attributes[key]);
+  element.append(...children);
+  return element;
+};
+
+const CHIP = 20, DOOR = 13, CELL = 22, OFFSETS = 11, MARK = 14, LANE = 8, FLIGHT_GAP = 17;
+
+const wear = (element, look) => element.style.setProperty('--look', `var(--eda-${look})`);
+
+function glyph(look, x, y, size) {
+  const path = svg('path', {d: LOOKS[look].path, transform: `translate(${x},${y}) scale(${size})`, class: 'eda-glyph'});
+  wear(path, look);
+  return path;
+}
+
+// A box for one message. What it shows is changed only where it differs.
+function createChip(x, y, width, height, kind) {
+  const box = svg('rect', {x, y, width, height, rx: kind === 'cells' ? 2 : height / 2});
+  const inner = svg('rect', {x: x + 2.5, y: y + 2.5, width: width - 5, height: height - 5, class: 'eda-inner'});
+  const shape = svg('path', {transform: `translate(${x + 10},${y + height / 2}) scale(5)`, class: 'eda-glyph'});
+  const text = svg('text', {
+    x: kind === 'cells' ? x + width / 2 : x + (width + 15) / 2, y: y + height / 2 + 4, 'text-anchor': 'middle',
+  });
+  const title = svg('title');
+  const element = svg('g', {class: `eda-slot eda-${kind}`}, box, title);
+  element.append(...(kind === 'cells' ? [inner] : [shape]), text);
+  let shown;
+  return {
+    element,
+    show(value, message, same, dim) {
+      const key = value ? `${value} ${same} ${dim}` : '';
+      if (key === shown) return;
+      shown = key;
+      element.setAttribute('class', `eda-slot eda-${kind}${value ? ' eda-full' : ''}${same ? ' eda-same' : ''}`
+        + (dim ? ' eda-dim' : '') + (value && value[1] === 'again' ? ' eda-twice' : ''));
+      text.textContent = value ? message.label : '';
+      title.textContent = value ? `${message.name}: ${LOOKS[value[1]].label}` : '';
+      shape.setAttribute('d', value ? LOOKS[value[1]].path : '');
+      if (value) wear(element, value[1]);
+    },
+  };
+}
+
+function createCells(row, context) {
+  const {x, y, slots, slot} = row;
+  const chips = [], offsets = [], marks = [];
+  const element = svg('g', {}, svg('text', {x: 10, y: y + 15, class: 'eda-label'}, row.label));
+  for (let at = 0; at < slots; at += 1) {
+    chips.push(createChip(x + at * slot, y, slot - 3, CELL, 'cells'));
+    offsets.push(svg('text', {x: x + at * slot + (slot - 3) / 2, y: y + CELL + 9, class: 'eda-offset'}));
+  }
+  element.append(...chips.map(chip => chip.element), ...offsets);
+  row.groups.forEach(([group, label], place) => {
+    const at = y + CELL + OFFSETS + MARK * place + 7;
+    const name = svg('text', {x: 10, y: at + 4, class: 'eda-label eda-group'}, label);
+    const bar = svg('path', {class: 'eda-bar'});
+    const title = svg('title');
+    element.append(name, svg('path', {d: `M${x},${at}h${slots * slot - 3}`, class: 'eda-rail'}), svg('g', {}, title, bar));
+    marks.push({group, at, bar, title});
+  });
+  return {
+    element,
+    draw(field) {
+      const log = field(row.field);
+      const start = Math.max(0, log.size - slots);
+      for (let at = 0; at < slots; at += 1) {
+        context.fill(chips[at], log.values.get(start + at) ?? null);
+        offsets[at].textContent = start + at < log.size ? start + at : '';
+      }
+      for (const {group, at, bar, title} of marks) {
+        const next = field(row.marks).values.get(group);
+        const far = next === undefined ? 0 : Math.max(0, Math.min(slots, next - start)) * slot - 1.5;
+        bar.setAttribute('d', next === undefined ? '' : far > 0
+          ? `M${x},${at - 1.5}H${x + far - 4}V${at - 4}L${x + far},${at}L${x + far - 4},${at + 4}V${at + 1.5}H${x}Z`
+          : `M${x},${at - 4}L${x + 4},${at}L${x},${at + 4}Z`);
+        title.textContent = next === undefined ? '' : `${group} has committed up to offset ${next}`;
+      }
+    },
+  };
+}
+
+function createChips(row, context) {
+  const {x, y, slots, slot} = row;
+  const count = svg('text', {x: x + slots * slot + 2, y: y + 14, class: 'eda-count'});
+  const chips = Array.from({length: slots}, (_, at) => createChip(x + at * slot, y, slot - 4, CHIP, 'chips'));
+  return {
+    element: svg('g', {}, svg('text', {x: 10, y: y + 14, class: 'eda-label'}, row.label),
+      ...chips.map(chip => chip.element), count),
+    draw(field) {
+      const held = field(row.field);
+      const start = row.shows === 'last' ? Math.max(0, held.size - slots) : 0;
+      chips.forEach((chip, at) => context.fill(chip, held.values.get(held.entries[start + at]) ?? null));
+      const hidden = held.size - slots;
+      count.textContent = hidden <= 0 ? '' : row.shows === 'last' ? held.size : `+${hidden}`;
+    },
+  };
+}
+
+function createText(row) {
+  const text = svg('text', {x: row.x, y: row.y + 14, class: 'eda-text'});
+  return {
+    element: svg('g', {}, svg('text', {x: 10, y: row.y + 14, class: 'eda-label'}, row.label), text),
+    draw(field) {
+      const held = field(row.field);
+      const said = held.entries.slice(0, 4).map(entry => (
+        typeof entry === 'number' ? `p${entry}: ${held.values.get(entry)}` : `${entry}: ${held.values.get(entry)}`));
+      text.textContent = said.join('  ') + (held.size > 4 ? ' …' : '');
+    },
+  };
+}
+
+const ROWS = {cells: createCells, chips: createChips, text: createText};
+
+function createNode(node, context) {
+  const frame = svg('rect', {width: node.w, height: node.h, rx: 9, class: 'eda-box'});
+  const badge = svg('g', {class: 'eda-badge'});
+  const rows = node.rows.map(row => ROWS[row.kind](row, context));
+  const element = svg('g', {class: 'eda-node'}, frame,
+    svg('text', {x: 10, y: 19, class: 'eda-name'}, node.name,
+      svg('tspan', {dx: 6, class: 'eda-kind'}, node.title)),
+    badge, ...rows.map(row => row.element));
+  let said = '';
+  return {
+    element,
+    draw(field) {
+      const status = field('status').values.get('') ?? '';
+      if (status !== said) {
+        said = status;
+        badge.replaceChildren(...(status ? [glyph(status, node.w - 16, 15, 6.5)] : []));
+        if (status) {
+          badge.append(svg('text', {x: node.w - 27, y: 19, 'text-anchor': 'end'}, LOOKS[status].label));
+          wear(badge, status);
+        }
+        element.classList.toggle('eda-off', status !== '');
+      }
+      rows.forEach(row => row.draw(field));
+    },
+  };
+}
+
+// A way through points, walked by fractions of its length; `aside` shifts it to its own right.
+function createRoute(points) {
+  const places = [];
+  let length = 0;
+  for (let at = 0; at < points.length; at += 2) {
+    const here = {x: points[at], y: points[at + 1]};
+    const before = places.at(-1);
+    length += before ? Math.hypot(here.x - before.x, here.y - before.y) : 0;
+    places.push({...here, length});
+  }
+  return {
+    length,
+    path: 'M' + places.map(({x, y}) => `${x},${y}`).join('L'),
+    at(fraction, aside = 0) {
+      const wanted = fraction * length;
+      let next = 1;
+      while (next < places.length - 1 && places[next].length < wanted) next += 1;
+      const a = places[next - 1], b = places[next];
+      const span = b.length - a.length || 1, part = (wanted - a.length) / span;
+      const dx = (b.x - a.x) / span, dy = (b.y - a.y) / span;
+      return {x: a.x + (b.x - a.x) * part - dy * aside, y: a.y + (b.y - a.y) * part + dx * aside, dx, dy};
+    },
+  };
+}
+
+export function createStage(data) {
+  const messages = new Map(data.messages.map(([id, look, label, name]) => [id, {look: data.looks[look], label, name}]));
+  const bright = data.focus?.messages ? new Set(data.focus.messages) : null;
+  const brightNodes = data.focus ? new Set(data.focus.nodes) : null;
+  const context = {
+    message: 0,
+    fill(chip, value) {
+      chip.show(value, value && messages.get(value[0]), value !== null && value[0] === context.message,
+        value !== null && bright !== null && !bright.has(value[0]));
+    },
+  };
+  const nodes = data.nodes.map(node => createNode(node, context));
+  const links = data.links.map(() => ({
+    element: svg('g', {class: 'eda-link'}), line: svg('path', {class: 'eda-line'}), head: svg('path', {class: 'eda-head'}),
+    cut: svg('g', {class: 'eda-cut'}),
+  }));
+  links.forEach(({element, line, head, cut}) => element.append(line, head, cut));
+  const sky = svg('g', {class: 'eda-sky'});
+  const element = svg('svg', {class: 'eda-stage', 'aria-hidden': 'true'},
+    ...links.map(link => link.element), ...nodes.map(node => node.element), sky);
+  if (brightNodes) {
+    nodes.forEach((node, at) => node.element.classList.toggle('eda-dim', !brightNodes.has(at)));
+    links.forEach((link, at) => link.element.classList.toggle('eda-dim', !data.links[at].some(end => brightNodes.has(end))));
+  }
+  const flying = new Map();
+  let routes = [], placed = null;
+
+  function createFlight(flight) {
+    const [number, copy, , against, , , , , , lost] = flight;
+    const message = messages.get(number);
+    const shape = svg('path', {class: 'eda-glyph'});
+    const halo = svg('circle', {r: 13, class: 'eda-halo'});
+    const name = svg('text', {class: 'eda-tag', 'text-anchor': 'middle'}, message.label);
+    const group = svg('g', {class: 'eda-flight'}, svg('title', {}, message.name), halo, shape, name);
+    if (bright && !bright.has(number)) group.classList.add('eda-dim');
+    let look = '', now = null;
+    return {
+      element: group,
+      show(point, gone, isNow) {
+        const wanted = gone ? 'lost' : copy > 0 ? 'again' : message.look;
+        if (wanted !== look) {
+          look = wanted;
+          wear(group, look);
+          shape.setAttribute('d', LOOKS[look].path);
+          name.textContent = gone ? `${message.label} lost`.trim() : message.label;
+        }
+        if (isNow !== now) group.classList.toggle('eda-now', now = isNow);
+        group.setAttribute('transform', `translate(${point.x.toFixed(1)},${point.y.toFixed(1)})`);
+        // A triangle points the way it goes; no other shape has a direction.
+        const turn = look === 'request' ? Math.atan2(point.dy, point.dx) * 180 / Math.PI + (against ? 180 : 0) : 0;
+        const small = look === 'protocol' ? 5.5 : 8;
+        shape.setAttribute('transform', `rotate(${turn.toFixed(0)}) scale(${small})`);
+        const down = Math.abs(point.dy) > Math.abs(point.dx);
+        const side = against ? 1 : -1;
+        name.setAttribute('x', down ? -side * 13 : 0);
+        name.setAttribute('y', down ? 4 : side * 17 + (side > 0 ? 5 : 0));
+        name.setAttribute('text-anchor', down ? (side > 0 ? 'end' : 'start') : 'middle');
+      },
+    };
+  }
+
+  // How far along its link a flight is when a step has happened.
+  function progress(flight, step, time) {
+    const [, , , , sent, end, left, arrives, reach] = flight;
+    if (step < sent || step === -1 && sent !== -1) return 0;
+    if (step >= end) return reach;
+    return arrives > left ? Math.max(0, Math.min(1, (time - left) / (arrives - left))) * reach : 0;
+  }
+
+  return {
+    element,
+    // Take the first or the second layout, whichever reads better at this width.
+    fit(width) {
+      const [wide, tall] = data.layouts;
+      const grows = layout => Math.min(1.12, (width - 18) / (layout.w + 20));
+      const wanted = grows(wide) < .8 && grows(tall) > grows(wide) * 1.1 ? tall : wide;
+      const scale = Math.max(grows(wanted), .62);
+      const pad = 10, top = 24;
+      element.setAttribute('viewBox', `${-pad} ${-top} ${wanted.w + 2 * pad} ${wanted.h + 2 * top}`);
+      element.style.width = `${Math.round((wanted.w + 2 * pad) * scale)}px`;
+      if (placed === wanted) return false;
+      placed = wanted;
+      nodes.forEach((node, at) => node.element.setAttribute('transform', `translate(${wanted.at[at]})`));
+      routes = wanted.routes.map(createRoute);
+      links.forEach(({line, head, cut}, at) => {
+        line.setAttribute('d', routes[at].path);
+        const {x, y, dx, dy} = routes[at].at(1);
+        const turn = Math.atan2(dy, dx) * 180 / Math.PI;
+        head.setAttribute('transform', `translate(${x},${y}) rotate(${turn.toFixed(1)})`);
+        head.setAttribute('d', 'M-9,-4.5L0,0L-9,4.5Z');
+        const middle = routes[at].at(.5);
+        cut.setAttribute('transform', `translate(${middle.x},${middle.y})`);
+        cut.replaceChildren(svg('circle', {r: 9, class: 'eda-clear'}), glyph('lost', 0, 0, 6));
+      });
+      return true;
+    },
+    // Draw what nodes hold. `changed` are the nodes that may differ; all of them when the current message differs.
+    drawNodes(state, changed, message, node) {
+      const all = message !== context.message;
+      context.message = message;
+      nodes.forEach((drawn, at) => {
+        if (all || changed === null || changed.has(at)) drawn.draw(name => state.field(at, name));
+        drawn.element.classList.toggle('eda-now', at === node);
+      });
+    },
+    // Draw what is under way, `part` (0 to 1) of the way from one step to another.
+    drawFlights(from, to, part, hidden) {
+      const seen = new Set();
+      const low = Math.min(from.step, to.step), high = Math.max(from.step, to.step);
+      const resting = part >= 1;
+      const lanes = new Map();
+      for (let at = 0; at < data.flights.length; at += 1) {
+        const flight = data.flights[at];
+        const sent = flight[4], end = flight[5];
+        if (sent > high) break;
+        if (end < low || resting && (sent > to.step || end < to.step) || hidden(flight)) continue;
+        const a = progress(flight, from.step, from.time), b = progress(flight, to.step, to.time);
+        const lane = flight[2] * 2 + flight[3];
+        if (!lanes.has(lane)) lanes.set(lane, []);
+        lanes.get(lane).push({at, flight, fraction: a + (b - a) * part});
+        seen.add(at);
+      }
+      for (const [lane, drawn] of lanes) {
+        const route = routes[lane >> 1], against = lane & 1;
+        drawn.sort((a, b) => b.fraction - a.fraction || a.at - b.at);
+        // Messages at one place queue up behind the first, as long as there is room on the link.
+        const gap = Math.min(FLIGHT_GAP / route.length, 1 / drawn.length);
+        let ahead = 1 + gap;
+        drawn.forEach(({at, flight, fraction}, place) => {
+          const room = gap * (drawn.length - 1 - place);
+          ahead = Math.max(Math.min(fraction, ahead - gap), Math.min(room, ahead - gap), 0);
+          // A message stands before a node's door, not in its wall.
+          const door = DOOR / route.length, open = door + ahead * (1 - 2 * door);
+          const along = against ? 1 - open : open;
+          if (!flying.has(at)) {
+            flying.set(at, createFlight(flight));
+            sky.append(flying.get(at).element);
+          }
+          const ended = flight[9] !== '' && to.step >= flight[5] && (resting || part > .6);
+          flying.get(at).show(route.at(along, against ? LANE : -LANE), ended, to.step === flight[4] || to.step === flight[5]);
+        });
+      }
+      for (const [at, {element: gone}] of flying) {
+        if (!seen.has(at)) {
+          gone.remove();
+          flying.delete(at);
+        }
+      }
+    },
+    drawCuts(time) {
+      links.forEach(({element: link}, at) => {
+        link.classList.toggle('eda-is-cut', data.cuts.some(([which, start, end]) => which === at && start <= time && time < end));
+      });
+    },
+  };
+}
