@@ -177,7 +177,7 @@ def converged(trace: Trace, names: Iterable[str] | None = None) -> Verdict:
     absent = [(name, key) for name in chosen for key in sorted(first, key=first.__getitem__) if key not in knows[name]]
     together = _list(chosen)
     if not absent:
-        return Verdict("converged", True, f"{together} all know the same {len(first):,} keys.")
+        return Verdict("converged", True, f"{together} know the same {len(first):,} {'key' if len(first) == 1 else 'keys'}.")
     open_keys = {keys[each.message.id - 1] for name in processors(trace) for each in fates.pending(trace, name)}
     for_good = [(name, key) for name, key in absent if key not in open_keys]
     name, key = (for_good or absent)[0]

@@ -15,7 +15,7 @@ from attrs import frozen
 from simulator.message import Message
 from simulator.reading.lineage import births, origins
 from simulator.reading.memo import remembered
-from simulator.reading.parties import clients, members, processors, topics_of, value_of
+from simulator.reading.parties import clients, group_of, members, topics_of, value_of
 from simulator.trace import Step, Trace
 from simulator.vocabulary import (
     ABANDONED,
@@ -132,7 +132,8 @@ def _judge_operations(trace: Trace, name: str) -> dict[int, _Known]:
     if not found:
         return {}
     # The later stage tells more of the operation's end, so it comes last; but whatever is open anywhere keeps it open.
-    for stage in dict.fromkeys([*processors(trace), name]):
+    stages = dict.fromkeys(group_of(trace, node) for node in trace.nodes if trace.node_index(node) not in makers)
+    for stage in (*(each for each in stages if each != name), name):
         for number, fate in _judge(trace, stage).items():
             first = origin.get(number, number)
             if first in found and (found[first].lost or not fate.lost):
