@@ -153,52 +153,76 @@ _ARRIVE_GUARDED = (_Flight._arrive_guarded,)
 class _Receive:
     """What a behaviour waits for: the next message that fits."""
 
-    __slots__ = ("_in_reply_to", "_kinds", "_sim", "_task", "_timeout", "_timer")
+    __slots__ = ("_in_reply_to", "_kinds", "_sim", "_task", "timeout")
 
     def __init__(self, sim: Sim, kinds: tuple[str, ...], in_reply_to: int | None, timeout: float | None) -> None:
         self._sim = sim
         self._kinds = kinds
         self._in_reply_to = in_reply_to
-        self._timeout = timeout
-        self._timer: Timer | None = None
+        self.timeout = timeout
 
     def fits(self, message: Message) -> bool:
         if self._in_reply_to is not None and message.in_reply_to != self._in_reply_to:
             return False
         return not self._kinds or message.kind in self._kinds
 
-    def _await(self, task: _Task) -> Message | None:
-        for message in self._sim._inbox:
+    def begin(self, task: _Task) -> Message | None:
+        """The first message in the inbox that fits; None if the task must wait for one."""
+        sim = self._sim
+        for message in sim._inbox:
             if self.fits(message):
-                self._sim._inbox.remove(message)
+                sim._inbox.remove(message)
                 return message
         self._task = task
-        self._sim._waiting.append(self)
-        if self._timeout is not None:
-            self._timer = self._sim.call_later(self._timeout, self._give_up)
+        sim._waiting.append(self)
+        if self.timeout is not None:
+            task.wait_until(sim._env._now + self.timeout, self)
         return None
 
-    def _give_up(self) -> None:
+    def give_up(self) -> None:
         self._sim._waiting.remove(self)
         self._task.resume(None)
 
     def answer(self, message: Message) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._task.cause = self._sim._run.cause
-        self._task.resume(message)
+        task = self._task
+        task.waiting = None
+        task.cause = self._sim._run.cause
+        task.resume(message)
 
 
 class _Task:
     """A behaviour written as a generator, run until it next waits."""
 
-    __slots__ = ("_generator", "_incarnation", "_sim", "cause")
+    __slots__ = ("_alarm", "_deadline", "_generator", "_incarnation", "_sim", "cause", "waiting")
 
     def __init__(self, sim: Sim, generator: Generator[Any, Any, None]) -> None:
         self._sim = sim
         self._generator = generator
         self._incarnation = sim._incarnation
+        self._alarm: float | None = None
+        self._deadline = 0.0
+        self.waiting: _Receive | None = None
         self.cause = sim._run.cause
+
+    def wait_until(self, deadline: float, waiting: _Receive) -> None:
+        """Give the wait up at its deadline. Most waits end long before, so one alarm serves many: it looks, and is set anew."""
+        self._deadline = deadline
+        self.waiting = waiting
+        if self._alarm is None or self._alarm > deadline:
+            self._alarm = deadline
+            self._sim.call_later(deadline - self._sim._env._now, self._ring, deadline)
+
+    def _ring(self, alarm: float) -> None:
+        if self._alarm == alarm:
+            self._alarm = None
+        waiting = self.waiting
+        if waiting is None:
+            return
+        if self._deadline <= self._sim._env._now:
+            self.waiting = None
+            waiting.give_up()
+        elif self._alarm is None:
+            self.wait_until(self._deadline, waiting)
 
     def resume(self, value: Any) -> None:
         sim = self._sim
@@ -214,7 +238,7 @@ class _Task:
                     awaited._fn, awaited._args = self.resume, (None,)
                     break
                 if awaited.__class__ is _Receive:
-                    message = awaited._await(self)
+                    message = awaited.begin(self)
                     if message is None:
                         break
                     awaited = send(message)

@@ -58,8 +58,9 @@ class Writer:
             told: dict[str, Any] = {"message": number, "kind": values[kind]}
             if key:
                 told["key"] = values[key]
-            if number in recorder.payloads:
-                told["payload"] = thaw(recorder.payloads[number])
+            payload = recorder.message_of(number).payload
+            if payload is not None:
+                told["payload"] = thaw(payload)
             if number in recorder.headers:
                 told["headers"] = thaw(recorder.headers[number])
             if in_reply_to:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import compress
 from pathlib import Path
@@ -65,6 +66,8 @@ class Recorder:
         self.steps = bytearray()
         self.messages = bytearray()
         self.payloads: dict[int, Any] = {}
+        self.numbers = array("i", [0])
+        self.numbers_at = array("i")
         self.headers: dict[int, tuple[tuple[str, str], ...]] = {}
         self.values: list[Any] = [None]
         self._texts: dict[Any, int] = {None: 0}
@@ -107,16 +110,45 @@ class Recorder:
             packed = _pack_message(self.value(kind), self.value(key), in_reply_to, size)
         self.messages += packed
         self.made = made = self.made + 1
+        at = 0
         if payload is not None:
-            self.payloads[made] = payload
+            at = self._pack_numbers(payload)
+            if not at:
+                self.payloads[made] = payload
+        self.numbers_at.append(at)
         if headers:
             self.headers[made] = headers
         return _new(Message, (made, kind, key, payload, headers, in_reply_to, size))
 
+    def _pack_numbers(self, payload: Any) -> int:
+        """Where in `numbers` a payload stands that is a tuple of whole numbers; 0 for any other, which is kept as an object.
+
+        Brokers' protocols say most of what they say in such tuples, which take a tenth of the memory when packed.
+        """
+        if payload.__class__ is not tuple:
+            return 0
+        for each in payload:
+            if each.__class__ is not int:
+                return 0
+        numbers = self.numbers
+        at = len(numbers)
+        numbers.append(len(payload))
+        try:
+            numbers.extend(payload)
+        except OverflowError:
+            del numbers[at:]
+            return 0
+        return at
+
     def message_of(self, number: int) -> Message:
         """The message with this number, which must be from 1 to `made`."""
         kind, key, in_reply_to, size = MESSAGE.unpack_from(self.messages, (number - 1) * MESSAGE.size)
-        values, payload, headers = self.values, self.payloads.get(number), self.headers.get(number, ())
+        values, headers = self.values, self.headers.get(number, ())
+        at = self.numbers_at[number - 1]
+        if at:
+            payload: Any = tuple(self.numbers[at + 1 : at + 1 + self.numbers[at]])
+        else:
+            payload = self.payloads.get(number)
         return Message(number, values[kind], values[key], payload, headers, in_reply_to, size)
 
     def step(self, time: float, kind: int, node: int, message: int, cause: int, a: int = 0, b: int = 0, c: int = 0) -> int:
@@ -301,6 +333,8 @@ class Trace(Sequence[Step]):
             told.update(json.dumps([thaw(value) for value in self.values]).encode())
             told.update(self._steps)
             told.update(self._messages)
+            told.update(self._recorder.numbers_at)
+            told.update(self._recorder.numbers)
             extra = [
                 sorted((n, thaw(p)) for n, p in self._recorder.payloads.items()),
                 sorted(self._recorder.headers.items()),

@@ -105,6 +105,9 @@ class _Reading:
         self._group = group_of(consumer)
         self._group_value = sim.value(self._group)
         self._work_time = consumer.work.sampler(sim.random("work"))
+        wait = consumer.fetch_max_wait_ms
+        self._max_wait = int(wait) if wait == int(wait) else wait
+        """A whole number where it is one: as such it takes less room in the trace."""
         self._times: dict[int, int] = sim.durable.setdefault("processed", {})
         self.places: dict[int, int] = {}
         """The next offset to read, by partition."""
@@ -115,7 +118,7 @@ class _Reading:
         partitions = assignment(sim.scenario, consumer)
         if not partitions:
             return
-        answer = yield from self._ask("offsets", (self._group, consumer.auto_offset_reset, *partitions))
+        answer = yield from self._ask("offsets", self._group, (int(consumer.auto_offset_reset == "earliest"), *partitions))
         for partition, offset in zip(answer.payload[::2], answer.payload[1::2], strict=True):
             sim.record(ASSIGNED, None, partition, offset, self._group_value)
             self.places[partition] = offset
@@ -123,10 +126,10 @@ class _Reading:
     def fetch(self) -> Generator[Any, Any, list[Fetched]]:
         """The next records; none, if none came within ``fetch_max_wait_ms``."""
         sim, consumer, places = self._sim, self._consumer, self.places
-        wanted: list[Any] = [consumer.max_poll_records, consumer.fetch_max_wait_ms]
+        wanted: list[Any] = [consumer.max_poll_records, self._max_wait]
         for place in places.items():
             wanted += place
-        answer = yield from self._ask("fetch", tuple(wanted))
+        answer = yield from self._ask("fetch", None, tuple(wanted))
         arrived, flat, record, message_of = sim.cause, answer.payload, sim.record, sim.message_of
         records: list[Fetched] = []
         reached: dict[int, int] = {}
@@ -180,23 +183,23 @@ class _Reading:
         if not records:
             return
         sim = self._sim
-        places: list[Any] = [self._group]
+        places: list[int] = []
         for partition in sorted({partition for _, partition, _, _ in records}):
             places += (partition, self.places[partition])
         payload = tuple(places)
         if wait:
-            yield from self._ask("commit", payload, _WANTS_REPLY)
+            yield from self._ask("commit", self._group, payload, _WANTS_REPLY)
         else:
-            sim.send(self._topic, sim.envelope("commit", None, payload))
+            sim.send(self._topic, sim.envelope("commit", self._group, payload))
 
     def _ask(
-        self, kind: str, payload: tuple[Any, ...], headers: tuple[tuple[str, str], ...] = ()
+        self, kind: str, key: str | None, payload: tuple[Any, ...], headers: tuple[tuple[str, str], ...] = ()
     ) -> Generator[Any, Any, Message]:
         """Ask the topic until it answers."""
         sim = self._sim
         attempt = 1
         while True:
-            asked = sim.envelope(kind, None, payload, headers)
+            asked = sim.envelope(kind, key, payload, headers)
             sim.send(self._topic, asked)
             answer: Message | None = yield sim.receive(in_reply_to=asked, timeout=self._consumer.request_timeout_ms)
             if answer is not None:

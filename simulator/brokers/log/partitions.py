@@ -38,9 +38,9 @@ class Partitions:
         """Store where a group will go on reading. As in Kafka, an offset may also go back."""
         self.committed[group, partition] = offset
 
-    def start(self, group: str, partition: int, auto_offset_reset: str) -> int:
-        """Where a group begins to read: at its committed offset or, without one, as ``auto_offset_reset`` says."""
+    def start(self, group: str, partition: int, earliest: bool) -> int:
+        """Where a group begins to read: at its committed offset or, without one, at the ``earliest`` record there is or at the next to come."""
         known = self.committed.get((group, partition))
         if known is not None:
             return known
-        return 0 if auto_offset_reset == "earliest" else self.end(partition)
+        return 0 if earliest else self.end(partition)

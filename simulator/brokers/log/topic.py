@@ -117,7 +117,7 @@ class _Broker:
 
     def _commit(self, request: Message, consumer: str) -> None:
         sim = self._sim
-        group, *flat = request.payload
+        group, flat = str(request.key), request.payload
         for partition, offset in zip(flat[::2], flat[1::2], strict=True):
             self._partitions.commit(group, partition, offset)
             sim.record(COMMITTED, request, partition, offset, sim.value(group))
@@ -125,8 +125,9 @@ class _Broker:
             sim.send(consumer, sim.envelope("commit_ack", in_reply_to=request.id))
 
     def _offsets(self, request: Message, consumer: str) -> None:
-        group, reset, *partitions = request.payload
+        group = str(request.key)
+        earliest, *partitions = request.payload
         places: list[Any] = []
         for partition in partitions:
-            places += (partition, self._partitions.start(group, partition, reset))
+            places += (partition, self._partitions.start(group, partition, bool(earliest)))
         self._sim.send(consumer, self._sim.envelope("offsets", None, tuple(places), (), request.id))
