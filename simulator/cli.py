@@ -6,6 +6,7 @@ Exit codes: 0 when all is well, 1 when a run or a file could not be had, 2 for a
 
 from __future__ import annotations
 
+import shlex
 import warnings
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -17,7 +18,7 @@ from simulator.engine import BehaviourError, RunStopped
 from simulator.engine import run as run_scenario
 from simulator.reading import checks
 from simulator.scenario import ScenarioError
-from simulator.scenarios import named
+from simulator.scenarios import SCENARIOS
 from simulator.storage import TraceFileError
 from simulator.trace import Trace
 from simulator.validation import did_you_mean
@@ -37,10 +38,11 @@ app = typer.Typer(
 @app.command("list")
 def list_() -> None:
     """List the named scenarios with what each may be given."""
-    for name, scenario in named.items():
+    for name, scenario in SCENARIOS.items():
         typer.echo(f"{name}: {parameters.summary(scenario)}")
         for parameter in parameters.parameters(scenario):
-            typer.echo(f"    --set {parameter.name}={written(parameter.default)}    {parameter.expected}")
+            setting = shlex.quote(f"{parameter.name}={written(parameter.default)}")
+            typer.echo(f"    --set {setting:<32} {parameter.expected}")
 
 
 @app.command()
@@ -54,15 +56,15 @@ def run(
     html: Annotated[Path | None, typer.Option(help="Write a page that replays the run without any program.")] = None,
 ) -> None:
     """Run a named scenario and say what happened."""
-    if name not in named:
-        refuse(f'there is no scenario "{name}"; {did_you_mean(name, named)}', code=2)
+    if name not in SCENARIOS:
+        refuse(f'There is no scenario "{name}"; {did_you_mean(name, SCENARIOS)}', code=2)
     try:
-        scenario = parameters.make(named[name], pairs(settings or []))
+        scenario = parameters.make(SCENARIOS[name], pairs(settings or []))
     except (ValueError, ScenarioError) as error:
         refuse(str(error), code=2)
     for path in (out, html):
         if path is not None and not path.absolute().parent.is_dir():
-            refuse(f"there is no folder {path.parent} to write {path.name} to; make it first.", code=2)
+            refuse(f"There is no folder {path.parent} to write {path.name} to; make it first.", code=2)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", RunStopped)
         try:
@@ -77,10 +79,14 @@ def run(
     if out is not None:
         typer.echo(f"trace: {out}")
     if html is not None:
-        from simulator.views import save_page
+        from simulator.views.page import write_page
+        from simulator.views.replay_data import MOST_STEPS
 
-        save_page(trace, html)
-        typer.echo(f"page: {html}")
+        shown = min(len(trace), MOST_STEPS)
+        if shown == 0:
+            refuse("There is nothing to replay: the run has no steps.")
+        write_page(trace, html, last=shown - 1)
+        typer.echo(f"page: {html}" + ("" if shown == len(trace) else f" (the first {shown:,} steps)"))
 
 
 @app.command()
@@ -140,5 +146,5 @@ def say(verdicts: list[checks.Verdict]) -> bool:
 
 def refuse(sentence: str, code: int = 1) -> NoReturn:
     """Say what is wrong and end."""
-    typer.echo(f"{sentence[:1].upper()}{sentence[1:]}", err=True)
+    typer.echo(sentence, err=True)
     raise typer.Exit(code)

@@ -61,6 +61,19 @@ class Node(Part):
 _Node = TypeVar("_Node", bound=Node)
 
 
+# A converter's own types are what a type checker knows of the argument, and `tuple` alone has none.
+def _as_nodes(nodes: Iterable[Node]) -> tuple[Node, ...]:
+    return tuple(nodes)
+
+
+def _as_links(links: Iterable[Link]) -> tuple[Link, ...]:
+    return tuple(links)
+
+
+def _as_faults(faults: Iterable[Fault]) -> tuple[Fault, ...]:
+    return tuple(faults)
+
+
 @frozen
 class Scenario(Part):
     """All that a run depends on, but for its seed.
@@ -68,9 +81,9 @@ class Scenario(Part):
     Raises ScenarioError when made, naming everything that is wrong with it at once.
     """
 
-    nodes: tuple[Node, ...] = field(converter=tuple)
-    links: tuple[Link, ...] = field(converter=tuple, default=())
-    faults: tuple[Fault, ...] = field(converter=tuple, default=())
+    nodes: tuple[Node, ...] = field(converter=_as_nodes)
+    links: tuple[Link, ...] = field(converter=_as_links, default=())
+    faults: tuple[Fault, ...] = field(converter=_as_faults, default=())
     duration: float = field(default=10_000.0, metadata=positive("ms"), kw_only=True)
     name: str = field(default="", kw_only=True)
 

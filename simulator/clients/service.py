@@ -87,6 +87,10 @@ class Service(Node):
         return _Counter(self, sim).receive
 
 
+_WELL: tuple[str, int | None] = ("", None)
+"""How what was not called ended: without a failure, and without a step."""
+
+
 @attrs.define(slots=True)
 class _Job:
     """A request in the house: who waits for the answer, and the step that begins or ends its wait."""
@@ -129,28 +133,28 @@ class _Counter:
             sim.record(STARTED, message, worker, cause=job.queued)
             if not self._already_done(job):
                 yield sim.sleep(self._work())
-                failure = (yield from self._call_all(job)) if self._service.calls else ""
+                failure, step = (yield from self._call_all(job)) if self._service.calls else _WELL
                 if failure:
-                    self._refuse(job, failure)
+                    self._refuse(job, failure, step)
                 elif not self._already_done(job):
-                    self._finish(job)
+                    self._finish(job, step)
             if not queue:
                 break
             job = queue.popleft()
         heappush(self._idle, worker)
 
-    def _call_all(self, job: _Job) -> Generator[Any, Any, str]:
-        """Call the other services in turn, and tell why that failed, "" if it didn't."""
+    def _call_all(self, job: _Job) -> Generator[Any, Any, tuple[str, int | None]]:
+        """Call the other services in turn, up to the first that fails, and tell how the last call ended."""
         sim = self._sim
-        step: int | None = None
+        failure, step = _WELL
         for place, call in enumerate(self._service.calls):
             request = self._request(place, call, job.message, step)
             answered = sim.event()
             self._calls.begin(call.to, request, answered.succeed)
             failure, step = yield answered
             if failure:
-                return str(failure)
-        return ""
+                break
+        return failure, step
 
     def _request(self, place: int, call: Call, asked: Message, cause: int | None) -> Message:
         known = self._asked.get((asked.id, place))
@@ -169,11 +173,11 @@ class _Counter:
         self._reply(job)
         return True
 
-    def _finish(self, job: _Job) -> None:
+    def _finish(self, job: _Job, cause: int | None) -> None:
         sim, message = self._sim, job.message
         times = self._processed.get(message.id, 0) + 1
         self._processed[message.id] = times
-        processed = sim.record(PROCESSED, message, times)
+        processed = sim.record(PROCESSED, message, times, cause=cause)
         if self._service.publishes:
             sim.spawn(self._publish(job, processed))
         else:
@@ -185,7 +189,7 @@ class _Counter:
         wants_ack = self._service.acks != 0
         event = sim.message(self._service.event, job.message.key, job.message.payload, () if wants_ack else NO_ACK)
         sim.record(CREATED, event, cause=processed)
-        failure = ""
+        failure, step = _WELL
         for topic in self._service.publishes:
             sim.record(PUBLISHED, event, sim.index_of(topic), cause=processed)
             if not wants_ack:
@@ -193,18 +197,18 @@ class _Counter:
                 continue
             stored = sim.event()
             self._calls.begin(topic, event, stored.succeed)
-            why, _ = yield stored
+            why, step = yield stored
             failure = failure or why
         if failure:
-            self._refuse(job, failure)
+            self._refuse(job, failure, step)
         else:
             self._reply(job)
 
-    def _refuse(self, job: _Job, reason: str) -> None:
+    def _refuse(self, job: _Job, reason: str, cause: int | None = None) -> None:
         sim, message = self._sim, job.message
-        sim.record(REJECTED, message, sim.value(reason))
-        sim.send(job.caller, sim.message(REFUSAL, message.key, reason, (), message.id))
+        sim.record(REJECTED, message, sim.value(reason), cause=cause)
+        sim.send(job.caller, sim.envelope(REFUSAL, message.key, reason, (), message.id))
 
     def _reply(self, job: _Job) -> None:
         message = job.message
-        self._sim.send(job.caller, self._sim.message(REPLY, message.key, None, (), message.id))
+        self._sim.send(job.caller, self._sim.envelope(REPLY, message.key, None, (), message.id))
