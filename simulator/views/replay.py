@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any
 
 import anywidget
@@ -14,7 +15,7 @@ from simulator.views.replay_data import MOST_STEPS, replay_data
 __all__ = ["MOST_STEPS", "Replay", "replay_data"]
 
 
-class Replay(anywidget.AnyWidget):  # type: ignore[misc]
+class Replay(anywidget.AnyWidget):
     """A player for a trace: play, pause, step and scrub; click a step to see what led to it.
 
     ``Replay(trace)`` begins before the first step, ``at=40`` at step 40. ``first`` and ``last`` show a part of the trace
@@ -78,14 +79,14 @@ class Replay(anywidget.AnyWidget):  # type: ignore[misc]
             bundle["image/png"] = still
         return bundle, extra
 
-    def _still(self) -> bytes | None:
+    def _still(self) -> str | None:
         try:
             from simulator.views.still import telling_step, to_png
         except ImportError:
             # matplotlib is not there in a browser's Python; the widget is.
             return None
         step = self.step if self._asked else telling_step(self.data)
-        return to_png(self.data, step)
+        return b64encode(to_png(self.data, step)).decode()
 
 
 def _within(data: dict[str, Any], trace: Trace, step: int) -> int:

@@ -34,8 +34,6 @@ TONES = {
 NOTABLE = ("lost", "again", "unknown", "refused", "down", "paused", "open", "skipped")
 """The looks of steps that the timeline marks."""
 
-_NETWORK = frozenset({"sent", "lost", "duplicated", "delivered"})
-
 
 def replay_data(
     trace: Trace, *, first: int | None = None, last: int | None = None, focus: str | int | None = None
@@ -90,7 +88,7 @@ class _Recording:
         self._trace = trace
         self._start = start
         self._end = end
-        self._rows = list(trace.rows())[start : end + 1]
+        self._steps = trace[start : end + 1]
         self._frames: Frames = frames(trace)
         self._before = self._frames[start - 1] if start else self._frames.start
         self._edits = list(self._frames.edits(start, end))
@@ -98,9 +96,9 @@ class _Recording:
             each for each in self._frames.flights if each.sent <= end and (each.end is None or each.end >= start)
         ]
         self._held = self._held_messages()
-        here = {row[4] for row in self._rows} | {each.message for each in self._flights}
-        self._messages = sorted((self._held | here) - {0})
-        self._looks = _looks(trace)
+        here = {step.message.id for step in self._steps if step.message}
+        self._messages = sorted(self._held | here | {each.message for each in self._flights})
+        self._looks = _looks(trace, self._messages)
 
     def data(self, focus: str | int | None) -> dict[str, Any]:
         trace = self._trace
@@ -126,7 +124,7 @@ class _Recording:
             "messages": self._message_table(labels),
             "looks": sorted(set(self._looks.values())),
             "kinds": list(self._kind_names()),
-            **self._steps(),
+            **self._columns(),
             "start": [list(edit) for edit in self._starting_edits(paths, values)],
             "edits": [[part for edit in step for part in self._edit(edit, paths, values)] for step in self._edits],
             "paths": [[trace.node_index(node), name, entry] for node, name, entry in paths.values],
@@ -139,29 +137,29 @@ class _Recording:
     # Steps.
 
     def _kind_names(self) -> Sequence[str]:
-        return list(dict.fromkeys(self._trace[index].kind for index in range(self._start, self._end + 1)))
+        return list(dict.fromkeys(step.kind for step in self._steps))
 
-    def _steps(self) -> dict[str, Any]:
+    def _columns(self) -> dict[str, Any]:
         kinds = {name: place for place, name in enumerate(self._kind_names())}
-        steps = self._trace[self._start : self._end + 1]
+        steps = self._steps
         told = [self._tone(step) for step in steps]
         tones = sorted(set(told) - {""})
         return {
             "time": [round(step.time, 3) for step in steps],
             "kind": [kinds[step.kind] for step in steps],
-            "node": [row[3] for row in self._rows],
-            "message": [row[4] for row in self._rows],
-            "cause": [max(reason(self._trace, row[0]) - self._start, -1) for row in self._rows],
+            "node": [self._trace.node_index(step.node) for step in steps],
+            "message": [step.message.id if step.message else 0 for step in steps],
+            "cause": [max(reason(self._trace, step.index) - self._start, -1) for step in steps],
             "sentence": [sentence(step) for step in steps],
             "tones": tones,
             "tone": [tones.index(tone) if tone else -1 for tone in told],
             "notable": NOTABLE,
-            "legend": [name for name in LOOKS if name in self._seen(tones)],
+            "legend": sorted(self._seen(tones), key=list(LOOKS).index),
             "quiet": "".join("1" if quiet else "0" for quiet in self._quiet()),
         }
 
     def _tone(self, step: Step) -> str:
-        if step.kind in {"processed", "sent"} and step["attempt"] > 1:
+        if step.kind in {"processed", "sent"} and step.data["attempt"] > 1:
             return "again"
         if step.kind in {"sent", "delivered", "created", "published"} and step.message is not None:
             return self._looks[step.message.id]
@@ -174,11 +172,10 @@ class _Recording:
 
     def _quiet(self) -> Iterator[bool]:
         """Which steps are nothing but protocol going its usual way: what happened to one of its messages is not quiet."""
-        struck = {row[5] for row in self._rows if self._trace[row[0]].kind in {"lost", "duplicated"}}
-        for index, _, _, _, message, cause, *_ in self._rows:
-            kind = self._trace[index].kind
-            protocol = kind in _NETWORK and self._looks.get(message) == "protocol"
-            yield protocol and kind in {"sent", "delivered"} and not struck & {index, cause}
+        struck = {step.cause for step in self._steps if step.kind in {"lost", "duplicated"}}
+        for step in self._steps:
+            usual = step.kind == "sent" and step.index not in struck or step.kind == "delivered" and step.cause not in struck
+            yield usual and step.message is not None and self._looks[step.message.id] == "protocol"
 
     # Messages.
 
@@ -194,18 +191,19 @@ class _Recording:
     def _message_table(self, labels: Labels) -> list[list[Any]]:
         """Each message that occurs: id, look, label in the picture, and what a person calls it."""
         looks = sorted(set(self._looks.values()))
+        place = {look: number for number, look in enumerate(looks)}
         rows = []
         for number in self._messages:
             message = self._trace.message(number)
             records = carried(message)
-            label = labels.of(number) if message.key is not None or number in self._looks else ""
-            look = self._looks.get(number, "protocol")
+            label = labels.of(number)
+            look = self._looks[number]
             if records:
                 label = " ".join(map(labels.of, records)) if len(records) <= 2 else f"{len(records)} records"
             elif look in {"protocol", "reply"} or message.key is None:
                 label = f"{message.kind} {labels.of(number)}" if message.key is not None else message.kind
             name = f"{message.kind} {message.key}" if message.key is not None else message.kind
-            rows.append([number, looks.index(look), label, name])
+            rows.append([number, place[look], label, name])
         return rows
 
     # States.
@@ -292,24 +290,24 @@ class _Recording:
             for number in self._messages
             if trace.message(number).in_reply_to in near or near & set(carried(trace.message(number)))
         }
-        touched = {row[3] for row in self._rows if row[4] in near}
+        touched = {trace.node_index(step.node) for step in self._steps if step.message and step.message.id in near}
         name = f"message {focus}" if isinstance(focus, int) else focus
         return {"name": name, "nodes": sorted(touched), "messages": sorted(near | around)}
 
 
-def _looks(trace: Trace) -> dict[int, str]:
-    """What sort each message is: an event, a request, a reply, or a part of a protocol."""
+def _looks(trace: Trace, messages: Iterable[int]) -> dict[int, str]:
+    """What sort each of these messages is: an event, a request, a reply, or a part of a protocol."""
     logs = {node.name for node in trace.scenario.nodes if node.role == "broker"}
     to_logs = {step[4] for step in trace.rows("sent") if trace.nodes[step[6]] in logs}
     born = births(trace)
     looks = {}
-    for number in range(1, trace.messages + 1):
+    for number in messages:
         message = trace.message(number)
         if number in born:
             looks[number] = "event" if number in to_logs else "request"
         elif carried(message):
             looks[number] = "event"
-        elif message.in_reply_to and looks.get(message.in_reply_to) == "request":
+        elif message.in_reply_to in born and message.in_reply_to not in to_logs:
             looks[number] = "reply"
         else:
             looks[number] = "protocol"

@@ -1,0 +1,118 @@
+"""What the charts in the browser draw, as small JSON: latency, how much waits, how much gets done, all of one run.
+
+A line is ``{"name": …, "points": [x, y, x, y …]}``. Times are in milliseconds of the run, rates in steps per second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from simulator.reading import measures
+from simulator.reading.distribution import Distribution
+from simulator.reading.parties import clients, extent, groups, processors, topics_of
+from simulator.trace import Trace
+
+MOST_LINES = 6
+"""As many as there are looks for lines; more would not be told apart."""
+
+_SLOTS = 48
+"""How many points a line over time has."""
+
+
+def latency_chart(trace: Trace) -> dict[str, Any]:
+    """The share of requests (or records) that had their answer within a time: points (ms, percent), and p50, p99."""
+    return {"unit": "ms", **spread(measures.latency(trace))}
+
+
+def spread(taken: Distribution) -> dict[str, Any]:
+    """A distribution as a rising line of at most 101 points, with its two percentiles."""
+    points: list[float] = []
+    if taken.values:
+        shares = range(0, 101, max(1, 100 // len(taken.values)))
+        for share in sorted({*shares, 99, 100}):
+            points += [round(taken.percentile(share) or 0.0, 2), share]
+    return {"count": taken.count, "p50": taken.p50, "p99": taken.p99, "points": points}
+
+
+def waiting_chart(trace: Trace) -> dict[str, Any]:
+    """How much waits, over time: each group's lag, or where nobody reads a log, each service's queue.
+
+    One group that reads several partitions has a line for each of them.
+    """
+    readers = [name for name in groups(trace) if topics_of(trace, name)]
+    if readers:
+        return {"what": "lag", "unit": "messages", "lines": _lags(trace, readers)}
+    lines = [line(name, _sampled(trace, measures.queue_length(trace, name))) for name in processors(trace)]
+    return {"what": "queue", "unit": "requests", "lines": lines[:MOST_LINES]}
+
+
+def _lags(trace: Trace, readers: Sequence[str]) -> list[dict[str, Any]]:
+    if len(readers) == 1:
+        series = measures.lag_over_time(trace, readers[0], every=slot(trace))
+        if 1 < len(series) <= MOST_LINES:
+            return [line(f"{each.topic} p{each.partition}", zip(each.times, each.messages, strict=True)) for each in series]
+    return [line(name, _sampled(trace, measures.backlog(trace, name))) for name in readers[:MOST_LINES]]
+
+
+def throughput_chart(trace: Trace) -> dict[str, Any]:
+    """How much gets done, over time: what clients make, and what each group or service processes."""
+    every = slot(trace)
+    lines = [line("made", _middles(trace, measures.throughput_over_time(trace, kind="created", every=every), every))]
+    made = clients(trace)
+    if made:
+        rates = [measures.throughput_over_time(trace, name, kind="created", every=every) for name in made]
+        total = [(points[0][0], sum(rate for _, rate in points)) for points in zip(*rates, strict=True)]
+        lines = [line("made", _middles(trace, total, every))]
+    for name in processors(trace)[: MOST_LINES - 1]:
+        rates_of_one = measures.throughput_over_time(trace, name, every=every)
+        lines.append(line(f"done by {name}", _middles(trace, rates_of_one, every)))
+    return {"unit": "per second", "lines": lines}
+
+
+def charts(trace: Trace) -> dict[str, Any]:
+    """All charts of a run, and when which node was down."""
+    downs = [
+        {"node": name, "from": down.start, "to": down.end}
+        for name in trace.nodes
+        for down in measures.downtimes(trace, name)
+    ]
+    return {
+        "end": extent(trace).end,
+        "latency": latency_chart(trace),
+        "waiting": waiting_chart(trace),
+        "throughput": throughput_chart(trace),
+        "downs": downs,
+    }
+
+
+def line(name: str, points: Iterable[tuple[float, float]]) -> dict[str, Any]:
+    """A named line."""
+    return {"name": name, "points": [round(part, 2) for point in points for part in point]}
+
+
+def slot(trace: Trace) -> float:
+    """How long one slot of a line over time is, in ms: the run has about fifty."""
+    return max(extent(trace).end / _SLOTS, 1e-9)
+
+
+def _sampled(trace: Trace, series: Sequence[tuple[float, int]]) -> list[tuple[float, float]]:
+    """The highest level in each slot of time, so that no peak is lost."""
+    every, end = slot(trace), extent(trace).end
+    peaks: list[tuple[float, float]] = []
+    level, place = 0.0, 0
+    for number in range(_SLOTS):
+        until = (number + 1) * every
+        peak = level
+        while place < len(series) and series[place][0] < until:
+            level = series[place][1]
+            peak = max(peak, level)
+            place += 1
+        peaks.append((number * every, peak))
+    return [*peaks, (end, float(series[-1][1]) if series else 0.0)]
+
+
+def _middles(trace: Trace, rates: Sequence[tuple[float, float]], every: float) -> list[tuple[float, float]]:
+    """Each interval's rate, at the middle of the interval."""
+    end = extent(trace).end
+    return [(min(start + every / 2, end), rate) for start, rate in rates if start < end]

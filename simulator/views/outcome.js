@@ -1,0 +1,114 @@
+// What came of a run: the verdicts with the steps that prove them, and a table of numbers. Uses html, svg, LOOKS, shape.
+
+const STATUS = {
+  holds: {look: 'done', told: 'holds'},
+  'holds so far': {look: 'waiting', told: 'holds so far'},
+  broken: {look: 'lost', told: 'broken'},
+};
+const WORST = ['broken', 'holds so far', 'holds'];
+
+const worst = verdicts => WORST.find(status => verdicts.some(verdict => verdict.status === status)) ?? 'holds';
+
+// A strip of guarantees, one button each, and under it what the chosen one says. `jump(step)` goes to a step of the run.
+function createVerdicts(jump) {
+  const strip = html('div', {class: 'eda-strip', role: 'group', 'aria-label': 'Guarantees'});
+  const told = html('div', {class: 'eda-sentences', tabindex: 0, role: 'group', 'aria-label': 'What the verdicts say'});
+  const element = html('div', {class: 'eda-verdicts'}, strip, told);
+  let verdicts = [], chosen = '', chips = new Map();
+
+  function choose(check) {
+    chosen = chosen === check ? '' : check;
+    drawSentences();
+  }
+
+  function drawChips() {
+    const checks = [...new Set(verdicts.map(verdict => verdict.check))];
+    // Buttons stay the same elements as long as the checks do: a focused one must not be replaced under a person's hand.
+    if (checks.join() !== [...chips.keys()].join()) {
+      chips = new Map(checks.map(check => {
+        const sign = html('span', {class: 'eda-sign'}), word = html('span', {class: 'eda-hidden'});
+        const button = html('button', {type: 'button', class: 'eda-chip', onclick: () => choose(check)},
+          sign, html('span', {}, check), word);
+        return [check, {button, sign, word, status: ''}];
+      }));
+      strip.replaceChildren(...[...chips.values()].map(chip => chip.button));
+    }
+    for (const [check, chip] of chips) {
+      const status = worst(verdicts.filter(verdict => verdict.check === check));
+      if (status === chip.status) continue;
+      chip.status = status;
+      chip.sign.replaceChildren(shape(STATUS[status].look));
+      chip.word.textContent = `: ${STATUS[status].told}`;
+      chip.button.dataset.status = status;
+    }
+  }
+
+  function drawSentences() {
+    for (const [check, chip] of chips) chip.button.setAttribute('aria-pressed', check === chosen);
+    const telling = chosen ? verdicts.filter(verdict => verdict.check === chosen)
+      : verdicts.filter(verdict => verdict.status === worst(verdicts));
+    const whole = !chosen && worst(verdicts) === 'holds';
+    const rows = whole ? [html('p', {class: 'eda-sentence'}, shape('done'), html('span', {},
+      verdicts.length ? 'Every guarantee that this run can be held to holds.' : 'There is nothing to judge in this run.'))]
+      : telling.map(verdict => html('p', {class: 'eda-sentence'}, shape(STATUS[verdict.status].look), html('span', {},
+        html('span', {}, verdict.sentence), ...verdict.evidence.map(step => html('button', {
+          type: 'button', class: 'eda-evidence', title: step.sentence, onclick: () => jump(step.index),
+          'aria-label': `Show step ${step.index}: ${step.sentence}`,
+        }, `step ${step.index}`)))));
+    told.replaceChildren(...rows);
+  }
+
+  return {
+    element,
+    show(next) {
+      verdicts = next;
+      if (!verdicts.some(verdict => verdict.check === chosen)) chosen = '';
+      drawChips();
+      drawSentences();
+    },
+    get told() {
+      const broken = verdicts.filter(verdict => verdict.status === 'broken');
+      return !verdicts.length ? '' : !broken.length ? 'No guarantee is broken.' : broken.map(verdict => verdict.sentence).join(' ');
+    },
+  };
+}
+
+const JUDGED = {better: '▲ better', worse: '▼ worse'};
+
+// Rows are {name, cells: [text …], judged, more: [text …]}; the cells in place are changed only where they differ.
+function createTable(caption, heads) {
+  const titles = heads.map(head => html('th', {scope: 'col'}, head));
+  const body = html('tbody');
+  const element = html('table', {class: 'eda-table'}, html('caption', {class: 'eda-hidden'}, caption),
+    html('thead', {}, html('tr', {}, ...titles)), body);
+  let rows = [], shape_ = '';
+
+  function build(given) {
+    rows = given.map(({name, cells}) => {
+      const row = {head: html('th', {scope: 'row'}, name), cells: cells.map(() => html('td')), judged: html('td', {class: 'eda-judged'})};
+      row.element = html('tr', {}, row.head, ...row.cells, row.judged);
+      return row;
+    });
+    body.replaceChildren(...rows.map(row => row.element));
+  }
+
+  const write = (cell, text) => { if (cell.textContent !== text) cell.textContent = text; };
+
+  return {
+    element,
+    heads(next) { titles.forEach((title, at) => write(title, next[at])); },
+    show(given) {
+      const now = given.map(row => row.name).join('\n');
+      if (now !== shape_) build(given);
+      shape_ = now;
+      given.forEach(({cells, judged, more = []}, at) => {
+        cells.forEach((cell, place) => {
+          if (more[place]) rows[at].cells[place].replaceChildren(cell, html('small', {}, more[place]));
+          else write(rows[at].cells[place], cell);
+        });
+        write(rows[at].judged, JUDGED[judged] ?? '');
+        rows[at].element.dataset.judged = judged ?? '';
+      });
+    },
+  };
+}

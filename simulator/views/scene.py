@@ -1,0 +1,244 @@
+"""A replay's picture at one step as a list of marks, for pictures that no browser draws: the still and the animation.
+
+It reads the data that the browser gets (`replay_data`) and draws what `stage.js` draws. A mark is a value, so that two
+steps share the marks that they have in common.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from simulator.views.layout import Route
+from simulator.views.panels import CELL_HEIGHT, CHIP_HEIGHT, MARK_HEIGHT, OFFSET_HEIGHT, PADDING
+
+FLIGHT_GAP = 17.0
+LANE = 8.0
+DOOR = 13.0
+"""The room between messages on a link, beside its line, and before a node's wall: as in the browser."""
+
+
+NODE_RADIUS = 9.0
+"""How round a node's corners are; no other box has just this."""
+
+
+class Mark(NamedTuple):
+    """One thing to draw. Colours are names in `LOOKS` or `GROUND`; lengths are pixels."""
+
+    kind: str
+    """``box``, ``line``, ``area``, ``shape`` or ``text``."""
+    at: tuple[float, ...]
+    """box: x, y, width, height, corner radius; line and area: x, y, x, y, …; shape: x, y, size, turn; text: x, y, size."""
+    colour: str
+    text: str = ""
+    """A text's words, or the look whose shape it is."""
+    style: str = ""
+    """box: ``dashed``, ``strong``; text: ``start``, ``middle`` or ``end``, and perhaps ``bold``."""
+    tint: float = 0.0
+    """How much of its colour fills a box."""
+    ground: str = "surface"
+    """What fills the rest of it."""
+
+
+class Moving(NamedTuple):
+    """A message under way at one step: which flight, where, how it looks."""
+
+    flight: int
+    x: float
+    y: float
+    marks: tuple[Mark, ...]
+    """Seen from the place where it is."""
+
+
+class Picture:
+    """Goes through the steps of a replay's data and draws each; steps count from 0 in the data's stretch, -1 is before."""
+
+    def __init__(self, data: Mapping[str, Any], *, shows_protocol: bool = False) -> None:
+        self.data = data
+        self.step = -1
+        placed = data["layouts"][0]
+        self.width: float = placed["w"]
+        self.height: float = placed["h"]
+        self._places: list[list[float]] = placed["at"]
+        self._routes = [Route("", "", tuple(zip(points[::2], points[1::2], strict=True))) for points in placed["routes"]]
+        self._messages = {number: (data["looks"][look], label) for number, look, label, _ in data["messages"]}
+        self._state: list[dict[str, dict[Any, Any]]] = [{} for _ in data["nodes"]]
+        self._shows_protocol = shows_protocol
+        for path, value in data["start"]:
+            self._put(path, value)
+
+    def go(self, step: int) -> Picture:
+        """Go forwards to a step."""
+        while self.step < step:
+            self.step += 1
+            edits = self.data["edits"][self.step]
+            for at in range(0, len(edits), 3):
+                self._put(edits[at], edits[at + 2])
+        return self
+
+    def _put(self, path: int, value: int) -> None:
+        node, name, entry = self.data["paths"][path]
+        held = self._state[node].setdefault(name, {})
+        held[entry] = self.data["values"][value]
+        if held[entry] is None:
+            del held[entry]
+
+    @property
+    def time(self) -> float:
+        """The time of the step, in milliseconds."""
+        return float(self.data["before"] if self.step < 0 else self.data["time"][self.step])
+
+    def marks(self) -> Iterator[Mark]:
+        """Links and nodes with what they hold; the messages under way are `moving`."""
+        for route in self._routes:
+            yield Mark("line", tuple(part for point in route.points for part in point), "line", style="strong")
+            (ax, ay), (bx, by) = route.points[-2:]
+            turn = math.degrees(math.atan2(by - ay, bx - ax))
+            yield Mark("area", _turned((-9, -4.5, 0, 0, -9, 4.5), turn, bx, by), "line")
+        for number, node in enumerate(self.data["nodes"]):
+            x, y = self._places[number]
+            yield from self._node(node, self._state[number], x, y, self._is_now(number))
+
+    def _is_now(self, node: int) -> bool:
+        return self.step >= 0 and self.data["node"][self.step] == node
+
+    def _node(self, node: Mapping[str, Any], state: Mapping[str, Any], x: float, y: float, now: bool) -> Iterator[Mark]:
+        status = state.get("status", {}).get("")
+        style = "strong" if now else "dashed" if status else ""
+        ground = "empty" if status else "raised"
+        yield Mark("box", (x, y, node["w"], node["h"], NODE_RADIUS), "accent" if now else "line", style=style, ground=ground)
+        yield Mark("text", (x + PADDING, y + 19, 13), "ink", node["name"], "start bold")
+        beside = x + PADDING + len(node["name"]) * 9.2 + 6
+        yield Mark("text", (beside, y + 19, 10.5), "muted", node["title"], "start")
+        if status:
+            yield Mark("shape", (x + node["w"] - 16, y + 15, 6.5, 0), status, status)
+        for row in node["rows"]:
+            yield Mark("text", (x + PADDING, y + row["y"] + 15, 11), "muted", row["label"], "start")
+            draw = {"cells": self._cells, "chips": self._chips, "text": self._text}[row["kind"]]
+            yield from draw(row, state, x, y + row["y"])
+
+    def _cells(self, row: Mapping[str, Any], state: Mapping[str, Any], x: float, y: float) -> Iterator[Mark]:
+        log = state.get(row["field"], {})
+        slots, slot, left = row["slots"], row["slot"], x + row["x"]
+        start = max(0, len(log) - slots)
+        for place in range(slots):
+            at = left + place * slot
+            chip = log.get(start + place)
+            yield from self._chip(chip, (at, y, slot - 3, CELL_HEIGHT, 2.0), "")
+            if chip:
+                middle = at + (slot - 3) / 2
+                yield Mark("text", (middle, y + CELL_HEIGHT + 9, 8.5), "muted", str(start + place), "middle")
+        for number, (group, label) in enumerate(row["groups"]):
+            at = y + CELL_HEIGHT + OFFSET_HEIGHT + MARK_HEIGHT * number + 7
+            yield Mark("text", (x + PADDING, at + 4, 10), "muted", label, "start")
+            yield Mark("line", (left, at, left + slots * slot - 3, at), "line")
+            reached = state.get(row["marks"], {}).get(group)
+            if reached is not None and reached > start:
+                far = left + min(slots, reached - start) * slot - 1.5
+                bar = (
+                    left,
+                    at - 1.5,
+                    far - 4,
+                    at - 1.5,
+                    far - 4,
+                    at - 4,
+                    far,
+                    at,
+                    far - 4,
+                    at + 4,
+                    far - 4,
+                    at + 1.5,
+                    left,
+                    at + 1.5,
+                )
+                yield Mark("area", bar, "done")
+
+    def _chips(self, row: Mapping[str, Any], state: Mapping[str, Any], x: float, y: float) -> Iterator[Mark]:
+        held = state.get(row["field"], {})
+        entries = sorted(held)
+        slots, slot, left = row["slots"], row["slot"], x + row["x"]
+        shown = entries[-slots:] if row["shows"] == "last" else entries[:slots]
+        for place in range(slots):
+            chip = held[shown[place]] if place < len(shown) else None
+            at = left + place * slot
+            yield from self._chip(chip, (at, y, slot - 4, CHIP_HEIGHT, CHIP_HEIGHT / 2), chip[1] if chip else "")
+        hidden = len(entries) - slots
+        if hidden > 0:
+            said = str(len(entries)) if row["shows"] == "last" else f"+{hidden}"
+            yield Mark("text", (left + slots * slot + 2, y + 14, 11), "muted", said, "start bold")
+
+    def _chip(self, chip: Sequence[Any] | None, box: tuple[float, ...], shape: str) -> Iterator[Mark]:
+        if chip is None:
+            yield Mark("box", box, "line", style="dashed")
+            return
+        x, y, width, height, _ = box
+        message, look = chip
+        same = self.step >= 0 and self.data["message"][self.step] == message
+        yield Mark("box", box, look, style="strong" if same else "", tint=0.3 if same else 0.16)
+        if look == "again" and not shape:
+            yield Mark("box", (x + 2.5, y + 2.5, width - 5, height - 5, 2.0), look, tint=0.16)
+        if shape:
+            yield Mark("shape", (x + 10, y + height / 2, 5, 0), look, look)
+        middle = x + (width + (15 if shape else 0)) / 2
+        style = "middle bold" if same else "middle"
+        yield Mark("text", (middle, y + height / 2 + 4, 11), "ink", self._messages[message][1], style)
+
+    @staticmethod
+    def _text(row: Mapping[str, Any], state: Mapping[str, Any], x: float, y: float) -> Iterator[Mark]:
+        held = state.get(row["field"], {})
+        said = [
+            f"p{entry}: {held[entry]}" if isinstance(entry, int) else f"{entry}: {held[entry]}" for entry in sorted(held)
+        ]
+        if said:
+            text = "  ".join(said[:4]) + (" …" if len(said) > 4 else "")
+            yield Mark("text", (x + row["x"], y + 14, 11), "ink", text, "start")
+
+    def moving(self) -> Iterator[Moving]:
+        """The messages under way at this step, and those that it ends."""
+        lanes: dict[tuple[int, int], list[tuple[float, int]]] = {}
+        for number, flight in enumerate(self.data["flights"]):
+            _, _, link, against, sent, end, left, arrives, reach, lost = flight
+            if sent > self.step or end < self.step:
+                continue
+            if not self._shows_protocol and not lost and self.data["quiet"][max(sent, 0)] == "1":
+                continue
+            if end == self.step:
+                fraction = reach
+            else:
+                fraction = min(1.0, max(0.0, (self.time - left) / (arrives - left))) * reach if arrives > left else 0.0
+            lanes.setdefault((link, against), []).append((-fraction, number))
+        for (link, against), inside in lanes.items():
+            yield from self._lane(link, bool(against), sorted(inside))
+
+    def _lane(self, link: int, against: bool, inside: Sequence[tuple[float, int]]) -> Iterator[Moving]:
+        """Messages at one place queue up behind the first, as long as there is room on the link."""
+        route = self._routes[link]
+        length = sum(math.dist(a, b) for a, b in zip(route.points, route.points[1:], strict=False))
+        gap, door = min(FLIGHT_GAP / length, 1 / len(inside)), DOOR / length
+        ahead = 1 + gap
+        for place, (fraction, number) in enumerate(inside):
+            room = gap * (len(inside) - 1 - place)
+            ahead = max(min(-fraction, ahead - gap), min(room, ahead - gap), 0.0)
+            along = door + ahead * (1 - 2 * door)
+            x, y = route.at(1 - along if against else along)
+            side = 1 if against else -1
+            yield Moving(number, x, y + side * LANE, tuple(self._flight(number, side)))
+
+    def _flight(self, number: int, side: int) -> Iterator[Mark]:
+        message, copy, _, against, sent, end, *_, lost = self.data["flights"][number]
+        look, label = self._messages[message]
+        gone = bool(lost) and end == self.step
+        shown = "lost" if gone else "again" if copy else look
+        if self.step in (sent, end):
+            yield Mark("shape", (0, 0, 13, 0), shown, "event", "faint")
+        turn = 180 if against and shown == "request" else 0
+        yield Mark("shape", (0, 0, 5.5 if shown == "protocol" else 8, turn), shown, shown)
+        said = f"{label} lost".strip() if gone else label
+        yield Mark("text", (0, side * 17 + (5 if side > 0 else 0), 10.5), "ink", said, "middle bold")
+
+
+def _turned(points: Sequence[float], degrees: float, x: float, y: float) -> tuple[float, ...]:
+    c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    pairs = zip(points[::2], points[1::2], strict=True)
+    return tuple(round(part, 1) for px, py in pairs for part in (x + px * c - py * s, y + px * s + py * c))
