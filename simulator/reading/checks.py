@@ -196,7 +196,7 @@ def every(trace: Trace) -> list[Verdict]:
     verdicts: list[Verdict] = []
     workers = list(groups(trace)) or list(processors(trace))
     for name in workers:
-        verdicts += [at_most_once(trace, name), at_least_once(trace, name), per_key_order(trace, name)]
+        verdicts += [at_most_once(trace, name, of="operation"), at_least_once(trace, name), per_key_order(trace, name)]
     if topics(trace) and any(True for _ in trace.rows("acknowledged")):
         verdicts.append(no_lost_acknowledged_write(trace))
     if len(workers) > 1:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import NamedTuple
 
+from simulator.message import thaw
 from simulator.reading.memo import remembered
 from simulator.trace import STEP, Trace
 from simulator.vocabulary import CREATED
@@ -64,6 +66,30 @@ def _origin(trace: Trace, parent: int, otherwise: int, found: dict[int, int]) ->
     while parent and parent not in found:
         parent = trace.message(parent).in_reply_to
     return found.get(parent, otherwise)
+
+
+class Piece(NamedTuple):
+    """Which part of which operation a message carries: two messages with the same piece ask for the same thing."""
+
+    origin: int
+    kind: int
+    """A place in ``trace.values``, as the next one."""
+    key: int
+    payload: str
+    """As JSON."""
+
+
+@remembered
+def pieces(trace: Trace) -> dict[int, Piece]:
+    """The piece of each born message. A service may be asked for two things by one operation: these are two pieces."""
+    origin = origins(trace)
+    found: dict[int, Piece] = {}
+    for number, (kind, key, _, _) in enumerate(trace.message_rows(), start=1):
+        if number in origin:
+            payload = trace.message(number).payload if origin[number] != number else None
+            said = "" if payload is None else json.dumps(thaw(payload), sort_keys=True)
+            found[number] = Piece(origin[number], kind, key, said)
+    return found
 
 
 def is_birth_of_a_client(trace: Trace, kind: int, node: int) -> bool:

@@ -12,6 +12,7 @@ from simulator.reading.fates import losses
 from simulator.reading.flow import end_to_end, inconsistency_window, latency, messages_on_the_wire
 from simulator.reading.health import availability
 from simulator.reading.lags import backlog
+from simulator.reading.lineage import origins
 from simulator.reading.parties import clients, groups, processors, topics_of
 from simulator.reading.repeats import duplicates, reorderings
 from simulator.trace import Trace
@@ -105,7 +106,11 @@ def tabulate(left: Sequence[Outcome], right: Sequence[Outcome], names: tuple[str
 
 
 def outcome(trace: Trace, *, each: bool = False) -> list[Outcome]:
-    """The standard outcome of a run: the lines that apply to it. With ``each``, also the lines of every group by itself."""
+    """The standard outcome of a run: the lines that apply to it. With ``each``, also the lines of every group by itself.
+
+    What was processed twice or lost is counted in operations of clients: however many messages carried one on, and at
+    however many places it went wrong, it counts once.
+    """
     return [*_of_clients(trace), *_of_work(trace, each), *_of_everybody(trace)]
 
 
@@ -134,31 +139,28 @@ def _of_work(trace: Trace, each: bool) -> Iterator[Outcome]:
     workers = list(groups(trace)) or list(processors(trace))
     if not workers:
         return
-    rows = [list(_of_one(trace, name)) for name in workers]
-    totals: dict[str, Outcome] = {}
-    for line in (line for lines in rows for line in lines if line.unit != "ms"):
-        known = totals.get(line.name)
-        value = (known.value or 0) + (line.value or 0) if known else line.value
-        totals[line.name] = Outcome(line.name, value, line.unit, line.better)
-    yield from totals.values()
-    if each or len(workers) == 1:
-        for name, lines in zip(workers, rows, strict=True):
-            for line in lines:
-                if each and len(workers) > 1:
-                    yield Outcome(f"{line.name}, {name}", line.value, line.unit, line.better)
-                elif line.unit == "ms":
-                    yield line
-
-
-def _of_one(trace: Trace, name: str) -> Iterator[Outcome]:
-    yield Outcome("processed twice", len(duplicates(trace, name)), "", "lower")
-    yield Outcome("lost", len(losses(trace, name)), "", "lower")
-    yield Outcome("out of order", len(reorderings(trace, name)), "", "lower")
-    if topics_of(trace, name):
-        series = backlog(trace, name)
-        yield Outcome("largest lag", max(behind for _, behind in series), "messages", "lower")
-        yield Outcome("lag at the end", series[-1][1], "messages", "lower")
-    yield from _spread("end to end", end_to_end(trace, name))
+    origin = origins(trace)
+    found = {name: (duplicates(trace, name, of="operation"), losses(trace, name)) for name in workers}
+    twice, lost = (
+        {origin.get(one.message.id, one.message.id) for both in found.values() for one in both[which]} for which in (0, 1)
+    )
+    yield Outcome("processed twice", len(twice), "", "lower")
+    yield Outcome("lost", len(lost), "", "lower")
+    yield Outcome("out of order", sum(len(reorderings(trace, name)) for name in workers), "", "lower")
+    readers = {name: backlog(trace, name) for name in workers if topics_of(trace, name)}
+    if readers:
+        highest = max(behind for series in readers.values() for _, behind in series)
+        yield Outcome("largest lag", highest, "messages", "lower")
+        yield Outcome("lag at the end", sum(series[-1][1] for series in readers.values()), "messages", "lower")
+    if len(workers) == 1:
+        yield from _spread("end to end", end_to_end(trace, workers[0]))
+    elif each:
+        for name, (doubles, gone) in found.items():
+            yield Outcome(f"processed twice, {name}", len(doubles), "", "lower")
+            yield Outcome(f"lost, {name}", len(gone), "", "lower")
+            if name in readers:
+                yield Outcome(f"lag at the end, {name}", readers[name][-1][1], "messages", "lower")
+            yield from _spread(f"end to end, {name},", end_to_end(trace, name))
 
 
 def _of_everybody(trace: Trace) -> Iterator[Outcome]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from typing import Any
 
 from attrs import frozen
 
-from simulator.message import Message, thaw
+from simulator.message import Message
 from simulator.reading.fates import Of
-from simulator.reading.lineage import births, origins
+from simulator.reading.lineage import births, pieces
 from simulator.reading.parties import members, topics
 from simulator.trace import Step, Trace
 
@@ -56,38 +56,18 @@ def duplicates(trace: Trace, name: str, *, of: Of = "message") -> list[Duplicate
     A retry sends the same message again, so two messages that say the same are no duplicate. With ``of="operation"`` they
     are one if a client's one operation led to both: a service that is asked twice asks the next one in new messages.
     """
-    found: dict[int, list[int]] = {}
+    piece: Mapping[int, Any] = pieces(trace) if of == "operation" else {}
+    found: dict[Any, list[int]] = {}
+    first: dict[Any, int] = {}
     for index, number in effects(trace, name):
-        found.setdefault(number, []).append(index)
-    if of == "message":
-        return [
-            Duplicate(trace.message(number), name, tuple(trace[index] for index in indexes))
-            for number, indexes in found.items()
-            if len(indexes) > 1
-        ]
-    return _repeated_operations(trace, name, found)
-
-
-def _repeated_operations(trace: Trace, name: str, found: dict[int, list[int]]) -> list[Duplicate]:
-    origin = origins(trace)
-    grouped: dict[int, list[int]] = {}
-    for number in found:
-        grouped.setdefault(origin.get(number, number), []).append(number)
-    repeated: list[Duplicate] = []
-    for numbers in grouped.values():
-        alike: dict[Any, list[int]] = {}
-        for number in numbers:
-            told = trace.message(number)
-            # A service may be asked for two different things by one operation; only the same thing twice is a repeat.
-            said = (told.kind, told.key, json.dumps(thaw(told.payload), sort_keys=True)) if len(numbers) > 1 else None
-            alike.setdefault(said, []).extend(found[number])
-        for indexes in alike.values():
-            if len(indexes) > 1:
-                steps = tuple(trace[index] for index in sorted(indexes))
-                first = steps[0].message
-                assert first is not None
-                repeated.append(Duplicate(first, name, steps))
-    return sorted(repeated, key=lambda each: each.steps[0].index)
+        same = piece.get(number, number)
+        found.setdefault(same, []).append(index)
+        first.setdefault(same, number)
+    return [
+        Duplicate(trace.message(first[same]), name, tuple(trace[index] for index in indexes))
+        for same, indexes in found.items()
+        if len(indexes) > 1
+    ]
 
 
 def reorderings(trace: Trace, name: str) -> list[Reordering]:

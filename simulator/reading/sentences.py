@@ -63,10 +63,10 @@ def _copy(step: Step) -> str:
 
 
 def _named(step: Step) -> str:
-    """A record by key and type, where it comes into being."""
+    """An event by key and type, where it comes into being."""
     message = step.message
-    if message is None:
-        return "something"
+    if message is None or not message.kind[:1].isupper():
+        return call(message)
     return f"{message.key} ({message.kind})" if message.key else f"{message.kind} {message.id}"
 
 

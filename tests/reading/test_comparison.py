@@ -123,7 +123,7 @@ def test_the_outcome_of_several_groups_is_their_sum_and_each_of_them_where_wante
     assert _value(outcome(trace), "processed twice") == 1
     assert _value(outcome(trace), "until everybody knows p50") == 30
     assert _value(outcome(trace, each=True), "processed twice, billing") == 0
-    assert _value(outcome(trace, each=True), "end to end p50, email") == 30
+    assert _value(outcome(trace, each=True), "end to end, email, p50") == 30
 
 
 def test_the_outcome_of_nothing_is_a_silent_wire():

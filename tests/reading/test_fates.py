@@ -212,3 +212,57 @@ def test_an_operation_is_not_lost_while_an_event_of_it_waits_in_a_log():
     pen(31, "appended", "orders", event, partition=0, offset=0)
 
     assert not _only(pen.trace(), "email", of="operation").lost
+
+
+def _asks_again() -> tuple[Pen, list]:
+    """The shop asks the email service for the same order in two messages, since its customer asked twice."""
+    pen = Pen(
+        Maker("customers", request_timeout_ms=None), Server("shop"), Server("email"),
+        links=[("customers", "shop"), ("shop", "email")],
+    )  # fmt: skip
+    request, *mails = (pen.message("request", "order-1") for _ in range(3))
+    pen(0, "created", "customers", request)
+    for time, mail in ((10, mails[0]), (200, mails[1])):
+        started = pen(time, "started", "shop", request, worker=0)
+        pen(time, "created", "shop", mail, started)
+        sent = pen(time, "sent", "shop", mail, to="email", attempt=1)
+        pen(time, "lost", "shop", mail, sent, to="email", reason="Drop", copy=0)
+        pen(time + 50, "abandoned", "shop", mail, reason="email did not answer in time")
+    return pen, [request, *mails]
+
+
+def test_two_messages_that_failed_to_carry_the_same_are_one_loss():
+    pen, (request, _, second) = _asks_again()
+    pen(260, "abandoned", "customers", request, reason="shop refused")
+    pen(261, "crashed", "shop")
+
+    found = _only(pen.trace(), "email")
+
+    assert found.lost
+    assert found.message == second
+
+
+def test_a_message_in_whose_place_another_took_effect_is_no_loss():
+    pen, (_, _, second) = _asks_again()
+    pen(300, "processed", "email", second, attempt=1)
+
+    assert measures.missing(pen.trace(), "email") == []
+
+
+def test_what_an_earlier_service_may_still_carry_on_is_no_loss_yet():
+    pen, _ = _asks_again()
+
+    found = _only(pen.trace(), "email")
+
+    assert not found.lost
+    assert found.why == "shop still had it in hand when the run ended"
+
+
+def test_an_operation_is_not_meant_for_where_no_links_lead():
+    pen = Pen(
+        Maker("shop"), Maker("app"), Log("orders"), Log("clicks"), Reader("billing"),
+        links=[("shop", "orders"), ("app", "clicks"), ("orders", "billing")],
+    )  # fmt: skip
+    pen(0, "created", "app", pen.message("Clicked", "page-1"))
+
+    assert measures.missing(pen.trace(), "billing", of="operation") == []
