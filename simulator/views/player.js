@@ -133,35 +133,49 @@ function createPlayer(data, options) {
     }));
   }
 
-  function rowOf(place, chain) {
+  function createRow(place) {
     const step = shown[place];
     const look = step < 0 ? null : data.tones[data.tone[step]];
-    const row = html('div', {
-      role: 'option', class: 'eda-row', style: `top:${place * ROW}px`, 'aria-selected': step === current,
-      'aria-setsize': shown.length, 'aria-posinset': place + 1, title: told(step),
-      onclick: () => { stop(); goto(step); },
-    }, html('span', {class: 'eda-number'}, step < 0 ? '' : String(step + data.first)),
+    return html('div', {
+      role: 'option', class: 'eda-row', style: `top:${place * ROW}px`, 'aria-selected': false, id: `${list.id}-${place}`,
+      'aria-setsize': shown.length, 'aria-posinset': place + 1, title: told(step), onclick: () => { stop(); goto(step); },
+    },
+    html('span', {class: 'eda-number'}, step < 0 ? '' : String(step + data.first)),
     html('span', {class: 'eda-time'}, step < 0 ? '' : data.time[step].toLocaleString('en', {maximumFractionDigits: 1})),
     html('span', {class: 'eda-tone'}, look ? shape(look) : ''),
     html('span', {class: 'eda-told'}, told(step)));
-    if (step === current) row.id = list.id + '-now';
-    if (chain.has(step)) row.classList.add('eda-because');
-    return row;
   }
 
-  let drawn = [0, 0, null];
-  function drawList(again = false) {
+  // Only the rows in sight exist. They stay while they are in sight, and are marked anew at every step.
+  let made = new Map(), marked = [];
+  function drawList() {
     const height = list.clientHeight || 200;
     const begin = Math.max(0, Math.floor(list.scrollTop / ROW) - SPARE);
     const end = Math.min(shown.length, Math.ceil((list.scrollTop + height) / ROW) + SPARE);
-    if (!again && begin === drawn[0] && end === drawn[1]) return;
-    drawn = [begin, end];
-    const chain = new Set(chainOf(current));
-    const made = [];
-    for (let place = begin; place < end; place += 1) made.push(rowOf(place, chain));
-    rows.style.height = `${shown.length * ROW}px`;
-    rows.replaceChildren(...made);
-    list.setAttribute('aria-activedescendant', list.id + '-now');
+    for (const [place, row] of made) {
+      if (place < begin || place >= end) {
+        row.remove();
+        made.delete(place);
+      }
+    }
+    for (let place = begin; place < end; place += 1) {
+      if (!made.has(place)) {
+        made.set(place, createRow(place));
+        rows.append(made.get(place));
+      }
+    }
+    for (const row of marked) {
+      row.classList.remove('eda-because');
+      row.setAttribute('aria-selected', false);
+    }
+    const at = placeOf(current);
+    const now = shown[at] === current ? made.get(at) : undefined;
+    now?.setAttribute('aria-selected', true);
+    const because = chainOf(current).filter(step => shown[placeOf(step)] === step).map(step => made.get(placeOf(step)))
+      .filter(row => row !== undefined);
+    because.forEach(row => row.classList.add('eda-because'));
+    marked = now ? [now, ...because] : because;
+    list.setAttribute('aria-activedescendant', `${list.id}-${at}`);
   }
 
   function keepInSight() {
@@ -207,7 +221,7 @@ function createPlayer(data, options) {
     toStart.disabled = back.disabled = current === -1;
     on.disabled = toEnd.disabled = current === shown.at(-1);
     keepInSight();
-    drawList(true);
+    drawList();
     drawCauses();
   }
 
@@ -304,6 +318,10 @@ function createPlayer(data, options) {
 
   function rechoose() {
     choose();
+    made = new Map();
+    marked = [];
+    rows.replaceChildren();
+    rows.style.height = `${shown.length * ROW}px`;
     slider.max = shown.length - 1;
     drawTicks();
     drawStep(null);
@@ -337,7 +355,7 @@ function createPlayer(data, options) {
     first: data.first,
     fit(width) {
       if (stage.fit(width)) drawMotion();
-      drawList(true);
+      drawList();
     },
     toggle,
   };

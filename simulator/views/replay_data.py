@@ -102,7 +102,7 @@ class _Recording:
 
     def data(self, focus: str | int | None) -> dict[str, Any]:
         trace = self._trace
-        labels = Labels(trace, self._messages)
+        labels = Labels(trace, self._held)
         widest = max((len(labels.of(each)) for each in self._held), default=2) * CHARACTER
         columns = len({box.x for box in layout(trace.scenario).boxes.values()})
         shown = panels(trace, self._before, self._edits, label_width=widest, roomy=columns <= 3)
@@ -111,7 +111,7 @@ class _Recording:
         tall = layout(trace.scenario, sizes, down=True, gap=64, spread=16)
         paths, values = _Table(), _Table()
         return {
-            "name": trace.scenario.name or "the run",
+            "name": trace.scenario.name.replace("_", " ") or "the run",
             "seed": trace.seed,
             "first": self._start,
             "total": len(trace),
@@ -192,6 +192,7 @@ class _Recording:
         """Each message that occurs: id, look, label in the picture, and what a person calls it."""
         looks = sorted(set(self._looks.values()))
         place = {look: number for number, look in enumerate(looks)}
+        known = {self._trace.message(number).key for number in self._held}
         rows = []
         for number in self._messages:
             message = self._trace.message(number)
@@ -201,7 +202,7 @@ class _Recording:
             if records:
                 label = " ".join(map(labels.of, records)) if len(records) <= 2 else f"{len(records)} records"
             elif look in {"protocol", "reply"} or message.key is None:
-                label = f"{message.kind} {labels.of(number)}" if message.key is not None else message.kind
+                label = f"{message.kind} {labels.of(number)}" if message.key in known - {None} else message.kind
             name = f"{message.kind} {message.key}" if message.key is not None else message.kind
             rows.append([number, place[look], label, name])
         return rows
