@@ -11,7 +11,7 @@ from simulator.clients.caller import Caller
 from simulator.clients.consumer import Consumer
 from simulator.clients.retry import Retry
 from simulator.clients.service import Call, Service
-from simulator.network import Crash, Fault, Link, Pause
+from simulator.network import Crash, Fault, Link, LogNormal, Pause
 from simulator.scenario import Node, Scenario
 from simulator.values import Range, Span
 
@@ -28,6 +28,9 @@ _COMMANDS = {
 _WORKERS = 4
 """How many pieces of work each of the services behind checkout does at a time, in both styles."""
 
+_SPREAD = 0.4
+"""How much the time of their work varies: the standard deviation of its logarithm."""
+
 
 def checkout(
     style: Annotated[Style, "how checkout and the other services talk"] = "event-driven",
@@ -39,6 +42,7 @@ def checkout(
     timeout_ms: Annotated[float, Range(100, 5_000, unit="ms", label="Checkout's timeout")] = 1_000,
     checkout_workers: Annotated[int, Range(1, 64, label="Checkout's workers")] = 8,
     seconds: Annotated[float, Range(1, 60, unit="s", label="How long the shop is watched")] = 12,
+    orders: Annotated[int | None, Range(1, 10_000, label="How many customers come in all")] = None,
 ) -> Scenario:
     """The same customers and the same email outage, with a checkout that asks the services and one that tells of events.
 
@@ -54,6 +58,7 @@ def checkout(
         broker_ms=broker_ms,
         timeout_ms=timeout_ms,
         checkout_workers=checkout_workers,
+        orders=orders,
         faults=_down("email", email_outage),
         duration=seconds * 1_000,
         name="checkout",
@@ -142,12 +147,15 @@ def _shop(
     broker_ms: float = 2.0,
     timeout_ms: float = 1_000.0,
     queue_limit: int | None = None,
+    orders: int | None = None,
     faults: tuple[Fault, ...] = (),
 ) -> Scenario:
-    times = {"inventory": 10.0, "payment": payment_ms, "email": 20.0} | ({"analytics": 5.0} if analytics else {})
+    medians = {"inventory": 10.0, "payment": payment_ms, "email": 20.0} | ({"analytics": 5.0} if analytics else {})
+    # The n-th order takes a service as long in one style as in the other: the draws are named by node and purpose.
+    times = {name: LogNormal(median, _SPREAD) for name, median in medians.items()}
     asks = style == "request-response"
     front: list[Node] = [
-        Caller("customers", customers, request="PlaceOrder", timeout=3_000),
+        Caller("customers", customers, count=orders, request="PlaceOrder", timeout=3_000),
         Service(
             "checkout",
             work=5,
@@ -159,11 +167,11 @@ def _shop(
         ),
     ]
     if asks:
-        behind: list[Node] = [Service(to, work=ms, workers=_WORKERS) for to, ms in times.items()]
+        behind: list[Node] = [Service(to, work=time, workers=_WORKERS) for to, time in times.items()]
         links = [Link("checkout", to, latency=2) for to in times]
     else:
         behind = [Topic("orders")]
-        behind += [Consumer(to, work=ms, concurrency=_WORKERS, auto_offset_reset="earliest") for to, ms in times.items()]
+        behind += [Consumer(to, work=time, concurrency=_WORKERS, auto_offset_reset="earliest") for to, time in times.items()]
         links = [Link("checkout", "orders", latency=broker_ms)]
         links += [Link("orders", to, latency=broker_ms) for to in times]
     return Scenario(
