@@ -4,9 +4,8 @@ VENV ?= .venv
 # Windows keeps a virtual environment's programs in another folder.
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 ENV = $(PYTHON) start.py --venv $(VENV)
-SOURCES = simulator quizzes tests tools start.py $(wildcard benchmarks)
 .DEFAULT_GOAL := help
-.PHONY: help lab test lint types imports unit lessons browser notebooks bench picture wheel clean setup python
+.PHONY: help lab test lint format types imports unit lessons browser notebooks bench picture wheel clean setup python
 
 help:  ## list these commands
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -16,8 +15,13 @@ lab: python  ## open the course in JupyterLab (the first time: make the environm
 
 test: lint types imports unit lessons browser  ## check everything: lint, types, import contracts, tests, notebooks, browser
 
-lint: setup  ## ruff
-	$(BIN)/ruff check $(SOURCES)
+lint: setup  ## ruff: layout and likely mistakes (`make format` mends what it can)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: setup  ## lay out the code, mend what the linter can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 
 types: setup  ## mypy, strict on the packages
 	$(BIN)/mypy

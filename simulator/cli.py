@@ -121,7 +121,7 @@ def pairs(settings: list[str]) -> dict[str, str]:
     for setting in settings:
         name, separator, value = setting.partition("=")
         if not separator:
-            raise ValueError(f'--set {setting} names no value; write it like --set {setting}=…')
+            raise ValueError(f"--set {setting} names no value; write it like --set {setting}=…")
         found[name.strip()] = value
     return found
 

@@ -127,9 +127,7 @@ def test_a_command_that_cannot_be_done_is_refused_with_the_remedy(command, words
 
 
 def test_the_module_is_the_command():
-    done = subprocess.run(
-        [sys.executable, "-m", "simulator", "list"], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-m", "simulator", "list"], capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
     assert "--set" in done.stdout

@@ -85,9 +85,7 @@ def create(venv: Path) -> None:
             f"`apt install python{version}-venv` as root, elsewhere install Python from its own installer, "
             "then give the same command again."
         )
-    done = subprocess.run(
-        [sys.executable, "-m", "venv", "--clear", str(venv)], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-m", "venv", "--clear", str(venv)], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise Trouble(
             f"The environment {venv} could not be made ({gist(done.stdout + done.stderr)}): check that "

@@ -98,11 +98,7 @@ def merged(outputs: list[Any]) -> list[Any]:
     result: list[Any] = []
     for output in outputs:
         previous = result[-1] if result else None
-        if (
-            previous is not None
-            and output.output_type == previous.output_type == "stream"
-            and output.name == previous.name
-        ):
+        if previous is not None and output.output_type == previous.output_type == "stream" and output.name == previous.name:
             previous.text += output.text
         else:
             result.append(output)

@@ -55,9 +55,7 @@ class BarePage:
         page.on("request", lambda request: self._note(request.url))
         page.on("pageerror", lambda error: self.errors.append(str(error)))
 
-    def show(
-        self, module: Path | str, state: dict[str, Any], style: Path | str = "", page_style: str = ""
-    ) -> None:
+    def show(self, module: Path | str, state: dict[str, Any], style: Path | str = "", page_style: str = "") -> None:
         """Render a widget.
 
         Args:

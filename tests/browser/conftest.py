@@ -44,9 +44,7 @@ def browser() -> Iterator[Browser]:
             pytest.fail(HOW_TO_INSTALL, pytrace=False)
         pytest.skip(HOW_TO_INSTALL)
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(
-            executable_path=chromium, args=CHROMIUM_ARGUMENTS, headless=True
-        )
+        running = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS, headless=True)
         yield running
         running.close()
 

@@ -67,9 +67,7 @@ class Server:
 
     def ask(self, path: str, method: str = "GET") -> bytes:
         """One request to the server's own interface."""
-        request = urllib.request.Request(
-            self.url + path, headers={"Authorization": f"token {self.token}"}, method=method
-        )
+        request = urllib.request.Request(self.url + path, headers={"Authorization": f"token {self.token}"}, method=method)
         with urllib.request.urlopen(request, timeout=10) as reply:
             body: bytes = reply.read()
         return body
@@ -286,9 +284,7 @@ class Lab:
     def cell(self, index: int) -> Locator:
         """Scroll to a cell (JupyterLab draws only those in sight) and return its element."""
         self.page.evaluate(_SHOW_CELL, index)
-        cell = self.page.locator(
-            f".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell[data-windowed-list-index='{index}']"
-        )
+        cell = self.page.locator(f".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell[data-windowed-list-index='{index}']")
         cell.wait_for()
         return cell
 

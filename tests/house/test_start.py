@@ -74,9 +74,7 @@ def test_an_old_python_can_read_the_start_file():
 @pytest.mark.parametrize("module", ["venv", "ensurepip"])
 def test_a_python_without_its_venv_module_is_told_what_to_install(project, monkeypatch, capsys, module):
     found = environment.importlib.util.find_spec
-    monkeypatch.setattr(
-        environment.importlib.util, "find_spec", lambda name: None if name == module else found(name)
-    )
+    monkeypatch.setattr(environment.importlib.util, "find_spec", lambda name: None if name == module else found(name))
 
     code = environment.main([])
 
