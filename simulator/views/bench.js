@@ -64,11 +64,11 @@ function createStatus() {
   let waiting = 0;
   return {
     element,
-    say(text, trouble = false) {
+    say(text, trouble = false, more = '') {
       clearTimeout(waiting);
       element.classList.toggle('eda-trouble', trouble);
       if (trouble) element.textContent = text;
-      else waiting = setTimeout(() => { element.textContent = text; }, 500);
+      else waiting = setTimeout(() => element.replaceChildren(text, html('span', {class: 'eda-hidden'}, ` ${more}`)), 500);
     },
     destroy() { clearTimeout(waiting); },
   };

@@ -9,8 +9,8 @@ from typing import Any
 
 from simulator.reading import checks, sentence
 from simulator.reading.outcomes import Row, number, told
-from simulator.trace import Trace
 from simulator.scenario import Scenario
+from simulator.trace import Trace
 from simulator.views.player import player_script, player_style
 from simulator.views.style import SERIES
 
@@ -18,8 +18,9 @@ Run = Callable[[Scenario, int], Trace]
 """Makes a trace of a scenario and a seed. Views know no engine, so whoever uses them brings it."""
 
 _PARTS = ("controls.js", "tabs.js", "outcome.js", "charts.js", "bench.js")
+_CALLED = {"per_key_order": "per-key order"}
 _MOST_EVIDENCE = 8
-_MOST_REMEMBERED = 12
+_MOST_REMEMBERED = 6
 
 
 def bench_script(*own: str) -> str:
@@ -81,7 +82,7 @@ def verdicts_as_json(trace: Trace) -> list[dict[str, Any]]:
     """The verdicts on a run, with the sentences of the steps that prove them."""
     return [
         {
-            "check": verdict.check.replace("_", " "),
+            "check": _CALLED.get(verdict.check, verdict.check.replace("_", " ")),
             "status": verdict.status,
             "sentence": verdict.sentence,
             "evidence": [
@@ -97,7 +98,7 @@ def row_as_json(row: Row, *, delta: bool = True) -> Mapping[str, Any]:
     cells = [number(row.left), number(row.right)]
     if delta:
         cells.append(number(row.delta, signed=True))
-    return {"name": told(row.name, row.unit), "cells": cells, "judged": row.judgement}
+    return {"name": told(row.name, row.unit), "cells": cells, "judged": row.judgement if number(row.delta) != "0" else "same"}
 
 
 def complaint(error: Exception) -> str:

@@ -19,6 +19,9 @@ MOST_LINES = 6
 _SLOTS = 48
 """How many points a line over time has."""
 
+_INTERVALS = 20
+"""In how many parts of the run things are counted: fewer tell too little, more show nothing but chance."""
+
 
 def latency_chart(trace: Trace) -> dict[str, Any]:
     """The share of requests (or records) that had their answer within a time: points (ms, percent), and p50, p99."""
@@ -57,16 +60,13 @@ def _lags(trace: Trace, readers: Sequence[str]) -> list[dict[str, Any]]:
 
 def throughput_chart(trace: Trace) -> dict[str, Any]:
     """How much gets done, over time: what clients make, and what each group or service processes."""
-    every = slot(trace)
-    lines = [line("made", _middles(trace, measures.throughput_over_time(trace, kind="created", every=every), every))]
-    made = clients(trace)
-    if made:
-        rates = [measures.throughput_over_time(trace, name, kind="created", every=every) for name in made]
-        total = [(points[0][0], sum(rate for _, rate in points)) for points in zip(*rates, strict=True)]
-        lines = [line("made", _middles(trace, total, every))]
+    every = extent(trace).end / _INTERVALS
+    made = [measures.throughput_over_time(trace, name, kind="created", every=every) for name in clients(trace)]
+    total = [(points[0][0], sum(rate for _, rate in points)) for points in zip(*made, strict=True)]
+    lines = [line("made", _middles(trace, total, every))]
     for name in processors(trace)[: MOST_LINES - 1]:
-        rates_of_one = measures.throughput_over_time(trace, name, every=every)
-        lines.append(line(f"done by {name}", _middles(trace, rates_of_one, every)))
+        rates = measures.throughput_over_time(trace, name, every=every)
+        lines.append(line(f"done by {name}", _middles(trace, rates, every)))
     return {"unit": "per second", "lines": lines}
 
 

@@ -12,7 +12,7 @@ const NAMED = {
   choice: value => String(value).replaceAll('_', ' '),
 };
 
-function createSlider(spec, id, enter) {
+function sliderControl(spec, id, enter) {
   const output = html('output', {for: id, class: 'eda-value'});
   const input = html('input', {type: 'range', id, min: spec.low, max: spec.high, step: spec.step ?? 'any', oninput: () => {
     const value = Number(input.value);
@@ -32,7 +32,7 @@ function createSlider(spec, id, enter) {
   };
 }
 
-function createNumber(spec, id, enter) {
+function numberControl(spec, id, enter) {
   const input = html('input', {type: 'number', id, step: spec.step ?? 'any', oninput: () => {
     if (input.value !== '' && input.checkValidity()) enter(Number(input.value));
   }});
@@ -44,7 +44,7 @@ function createNumber(spec, id, enter) {
   };
 }
 
-function createChoice(spec, id, enter) {
+function choiceControl(spec, id, enter) {
   const input = html('select', {id, onchange: () => enter(spec.choices[Number(input.value)])},
     ...spec.choices.map((choice, at) => html('option', {value: at}, NAMED.choice(choice))));
   return {
@@ -54,7 +54,7 @@ function createChoice(spec, id, enter) {
   };
 }
 
-function createFlag(spec, id, enter) {
+function flagControl(spec, id, enter) {
   const input = html('input', {type: 'checkbox', id, onchange: () => enter(input.checked)});
   return {
     parts: [html('label', {for: id, class: 'eda-tick'}, input, html('span', {}, spec.label))],
@@ -63,7 +63,7 @@ function createFlag(spec, id, enter) {
   };
 }
 
-function createText(spec, id, enter) {
+function textControl(spec, id, enter) {
   const input = html('input', {type: 'text', id, autocomplete: 'off', onchange: () => enter(input.value)});
   return {
     parts: [html('label', {for: id}, spec.label), input],
@@ -73,7 +73,7 @@ function createText(spec, id, enter) {
 }
 
 // Two numbers; a pair that is no span is not told to anybody, only to the person who wrote it.
-function createSpan(spec, id, enter) {
+function spanControl(spec, id, enter) {
   const problem = html('span', {class: 'eda-problem', id: `${id}-problem`, role: 'alert'});
   const ends = ['from', 'to'].map(end => {
     const input = html('input', {type: 'number', id: `${id}-${end}`, step: spec.step ?? 'any', min: spec.low ?? 0,
@@ -93,7 +93,7 @@ function createSpan(spec, id, enter) {
   }
   const [from, to] = ends;
   return {
-    parts: [html('span', {class: 'eda-span'},
+    parts: [html('span', {class: 'eda-ends'},
       html('label', {for: from.id}, 'from'), from, html('label', {for: to.id}, 'to'), to,
       html('span', {class: 'eda-unit'}, spec.unit)), problem],
     grouped: true,
@@ -110,14 +110,14 @@ function createSpan(spec, id, enter) {
 
 function createControl(spec, enter) {
   const id = `eda-control-${madeControls += 1}`;
-  const make = {choice: createChoice, flag: createFlag, span: createSpan, text: createText}[spec.kind]
-    ?? (spec.low !== null ? createSlider : createNumber);
+  const make = {choice: choiceControl, flag: flagControl, span: spanControl, text: textControl}[spec.kind]
+    ?? (spec.low !== null ? sliderControl : numberControl);
   let usual = spec.usual;
   const control = make(spec, id, value => { usual = value; enter(value); });
   if (!spec.optional) {
     const element = control.grouped
-      ? html('fieldset', {class: `eda-control eda-${spec.kind}`}, html('legend', {}, spec.label), ...control.parts)
-      : html('div', {class: `eda-control eda-${spec.kind}`}, ...control.parts);
+      ? html('fieldset', {class: `eda-control eda-is-${spec.kind}`}, html('legend', {}, spec.label), ...control.parts)
+      : html('div', {class: `eda-control eda-is-${spec.kind}`}, ...control.parts);
     return {element, show: control.show};
   }
   const on = html('input', {type: 'checkbox', id: `${id}-on`, onchange: () => {
@@ -125,7 +125,7 @@ function createControl(spec, enter) {
     if (on.checked) control.show(usual);
     enter(on.checked ? usual : null);
   }});
-  const element = html('fieldset', {class: `eda-control eda-optional eda-${spec.kind}`},
+  const element = html('fieldset', {class: `eda-control eda-optional eda-is-${spec.kind}`},
     html('legend', {}, html('label', {for: on.id, class: 'eda-tick'}, on, html('span', {}, spec.label))), ...control.parts);
   return {
     element,

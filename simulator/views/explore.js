@@ -21,7 +21,7 @@ function render({model, el}) {
   const stage = html('div', {class: 'eda-place'});
   const note = html('p', {class: 'eda-note'});
   const panels = {
-    outcome: html('div', {class: 'eda-panel'}, table.element, keep),
+    outcome: html('div', {class: 'eda-panel'}, table.element),
     charts: html('div', {class: 'eda-panel eda-charts'}, latency.element, waiting.element, throughput.element),
     replay: html('div', {class: 'eda-panel eda-stageboard'}, note, stage),
   };
@@ -48,7 +48,7 @@ function render({model, el}) {
     controls.element, verdicts.element,
     html('div', {class: 'eda-middle'}, tabs.list, status.element),
     ...tabs.panels,
-    html('footer', {}, html('div', {class: 'eda-actions'}, reset, seed), code.element));
+    html('footer', {}, html('div', {class: 'eda-actions'}, reset, seed, keep), code.element));
   el.append(root);
 
   // The replay comes only where it is looked at; its data are asked for with the step to begin at.
@@ -62,14 +62,14 @@ function render({model, el}) {
   function jump(index) {
     wish = index;
     tabs.show('replay');
-    if (!goThere()) want({replay: true, at: index, run: model.get('shown').run});
+    if (!goThere()) want({replay: true, at: index});
     stage.scrollIntoView({block: 'nearest'});
   }
 
   // Whether the step that was wished for is in the replay that is here.
   function goThere() {
-    const {run, data} = model.get('replay');
-    if (wish === null || !player || run !== model.get('shown').run || wish < data.first || wish >= data.first + data.time.length) {
+    const {of, data} = model.get('replay');
+    if (wish === null || !player || of !== model.get('shown').run || wish < data.first || wish >= data.first + data.time.length) {
       return false;
     }
     player.goto(wish);
@@ -106,12 +106,11 @@ function render({model, el}) {
     const {now, was, end, downs, waiting: queue, throughput: rates} = shown.charts;
     latency.show([{name: 'now', ...now}, {name: setup.names[0], ...was}]);
     waiting.show({...queue, end, downs});
-    waiting.hint = queue.what;
     throughput.show({...rates, end, downs});
     table.show(shown.table);
     keep.disabled = shown.same;
     if (shown.complaint) status.say(shown.complaint, true);
-    else status.say(`${shown.summary} ${verdicts.told}`);
+    else status.say(shown.summary, false, verdicts.told);
   }
 
   function drawVerdicts() {
@@ -134,6 +133,7 @@ function render({model, el}) {
   model.on('change:step', follow);
   tabs.show(setup.tab);
   onShown();
+  drawReplay();
   return () => {
     watch.disconnect();
     releases.forEach(release => release());

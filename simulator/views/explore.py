@@ -14,7 +14,16 @@ from simulator.reading.comparison import Comparison, compare
 from simulator.reading.outcomes import Outcome, number, outcome, tabulate
 from simulator.scenario import Scenario
 from simulator.trace import ENDINGS, Trace
-from simulator.views.bench import Latest, Remembered, Run, bench_script, bench_style, complaint, row_as_json, verdicts_as_json
+from simulator.views.bench import (
+    Latest,
+    Remembered,
+    Run,
+    bench_script,
+    bench_style,
+    complaint,
+    row_as_json,
+    verdicts_as_json,
+)
 from simulator.views.charts import charts
 from simulator.views.controls import Controls
 from simulator.views.replay_data import MOST_STEPS, replay_data
@@ -36,7 +45,7 @@ class _Made:
     charts: Mapping[str, Any]
 
 
-class Explore(anywidget.AnyWidget):  # type: ignore[misc]
+class Explore(anywidget.AnyWidget):
     """Controls for a named scenario, and its run as verdicts, a table *was · now · Δ*, charts and a replay.
 
     ``Explore(checkout, run=run, seed=7, orders_per_second=50)`` begins with these values and the defaults for the rest.
@@ -207,14 +216,12 @@ def _replay_of(trace: Trace, at: int | None) -> tuple[dict[str, Any] | None, str
         return replay_data(trace), ""
     first = max(0, min((at or 0) - _PART // 4, len(trace) - _PART))
     last = first + _PART - 1
-    note = f"This run has {len(trace):,} steps; here are the steps {first:,} to {last:,}. A verdict's steps lead to their own part."
+    note = f"This run has {len(trace):,} steps; here are {first:,} to {last:,}. A verdict's steps lead to their own part."
     return replay_data(trace, first=first, last=last), note
 
 
 def _summary(made: _Made) -> str:
     numbers = {each.name: each for each in made.outcome}
-    said = [f"{len(made.trace):,} steps"]
-    for name in ("latency p50", "latency p99"):
-        if name in numbers and numbers[name].value is not None:
-            said.append(f"{name} {number(numbers[name].value)} ms")
-    return ", ".join(said) + "."
+    spread = [numbers[name] for name in ("latency p50", "latency p99") if name in numbers]
+    told = [f"{each.name} {number(each.value)} ms" for each in spread if each.value is not None]
+    return ", ".join([f"{len(made.trace):,} steps", *told]) + "."
