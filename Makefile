@@ -8,7 +8,7 @@ ENV = $(PYTHON) start.py --venv $(VENV)
 .PHONY: help lab test lint format types imports unit lessons browser notebooks bench picture wheel clean setup python
 
 help:  ## list these commands
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 lab: python  ## open the course in JupyterLab (the first time: make the environment too); PORT=9000 picks the port
 	@$(ENV) $(if $(PORT),--port $(PORT)) $(ARGS)
