@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import overload
 
 from attrs import frozen
 
 from simulator.message import Message
-from simulator.reading.lineage import is_birth_of_a_client
+from simulator.reading.fates import Of
+from simulator.reading.lineage import is_birth_of_a_client, pieces
 from simulator.reading.parties import group_of, members, processors
 from simulator.reading.repeats import reorderings
 from simulator.reading.sentences import sentence
@@ -160,14 +161,15 @@ def _retry(trace: Trace) -> int | None:
     return next((row[0] for row in trace.rows("sent") if row[7] > 1), None)
 
 
-def _twice(kind: str) -> Callable[[Trace], int | None]:
-    """Finds the first step of a kind that concerns a message a second time, in one group."""
+def _twice(kind: str, of: Of = "message") -> Callable[[Trace], int | None]:
+    """Finds the first step of a kind that concerns a message (or a piece of an operation) a second time, in one group."""
 
     def find(trace: Trace) -> int | None:
         names = [group_of(trace, node) for node in trace.nodes]
-        seen: set[tuple[str, int]] = set()
+        same: Mapping[int, object] = pieces(trace) if of == "operation" else {}
+        seen: set[tuple[str, object]] = set()
         for row in trace.rows(kind):
-            at = (names[row[3]], row[4])
+            at = (names[row[3]], same.get(row[4], row[4]))
             if at in seen:
                 return row[0]
             seen.add(at)
@@ -188,7 +190,7 @@ FIRSTS: dict[str, Callable[[Trace], int | None]] = {
     "crash": _kind("crashed"),
     "pause": _kind("paused"),
     "redelivery": _twice("fetched"),
-    "duplicate": _twice("processed"),
+    "duplicate": _twice("processed", of="operation"),
     "duplicate record": _twice("appended"),
     "skipped duplicate": _kind("skipped"),
     "reordering": _reordering,

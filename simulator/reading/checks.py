@@ -15,6 +15,7 @@ from simulator.reading.lineage import births, label, shared_keys
 from simulator.reading.parties import groups, members, processors, topics
 from simulator.reading.sentences import sentence as tell
 from simulator.trace import Step, Trace
+from simulator.vocabulary import APPENDED
 
 
 @frozen(repr=False)
@@ -120,8 +121,8 @@ def no_lost_acknowledged_write(trace: Trace, topic: str | None = None) -> Verdic
     places = None if topic is None else members(trace, topic)
     content: dict[tuple[int, int, int], int] = {}
     acknowledged: dict[int, tuple[int, int, int]] = {}
-    for index, _, _, node, message, _, a, b, _ in trace.rows("appended", "acknowledged"):
-        if trace[index].kind == "appended":
+    for index, _, kind, node, message, _, a, b, _ in trace.rows("appended", "acknowledged"):
+        if kind == APPENDED:
             content[node, a, b] = message
         else:
             acknowledged.setdefault(message, (index, a, b))

@@ -1,7 +1,7 @@
 import pytest
 
 from simulator.reading import FIRSTS, first, firsts, journey, why
-from tests.reading.written import Reader, Shop
+from tests.reading.written import Maker, Pen, Reader, Server, Shop
 
 
 def test_why_goes_from_the_root_to_the_step_along_the_causes():
@@ -184,3 +184,14 @@ def test_a_first_may_be_a_kind_of_step_or_a_function_of_one():
 def test_an_unknown_first_is_refused():
     with pytest.raises(KeyError, match="duplikate"):
         first(Shop().trace(), "duplikate")
+
+
+def test_the_first_duplicate_may_come_in_another_message_of_the_same_operation():
+    pen = Pen(Maker("customers"), Server("shop"), Server("payment"), links=[("customers", "shop"), ("shop", "payment")])
+    request, *charges = (pen.message("request", "order-1") for _ in range(3))
+    pen(0, "created", "customers", request)
+    for time, charge in enumerate(charges):
+        pen(time, "created", "shop", charge, pen(time, "started", "shop", request, worker=0))
+        charged = pen(time, "processed", "payment", charge, attempt=1)
+
+    assert first(pen.trace(), "duplicate").index == charged
