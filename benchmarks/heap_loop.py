@@ -13,7 +13,7 @@ from itertools import count
 from benchmarks import workload as w
 from simulator.brokers.log.partitioner import partition_for_key
 from simulator.clients.arrivals import Poisson, ZipfKeys
-from simulator.network import Drop, Duplicate
+from simulator.network import Drop, Duplicate, stream_of
 from simulator.streams import Streams
 from simulator.trace import MESSAGE, STEP
 from simulator.vocabulary import (
@@ -91,7 +91,7 @@ def run(duration: float, seed: int) -> bytearray:
         samples.append((streams(f"link/{name}/orders/OrderCreated").random, streams(f"link/orders/{name}/ack").random))
         drop = Drop(name, "orders", probability=w.LOSS)
         double = Duplicate(name, "orders", probability=w.DUPLICATES, after=w.COPY_AFTER)
-        faults.append((streams(f"fault/{drop!r}/1").random, streams(f"fault/{double!r}/1").random))
+        faults.append((streams(f"{stream_of(drop)}/1").random, streams(f"{stream_of(double)}/1").random))
         unanswered.append({})
         late.append(deque())
     width = w.HIGH - w.LOW

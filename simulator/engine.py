@@ -7,11 +7,13 @@ A message under way, a timer and a behaviour that sleeps are each one scheduled 
 from __future__ import annotations
 
 import gc
+import math
 import threading
 import warnings
 from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -45,8 +47,12 @@ _CHUNK = 2_000
 _PROGRESS_FROM = 300_000
 """Steps after which a run counts as long and shows how far it is."""
 
-_BEFORE, _USUAL, _AFTER = 0, 1, 2
-"""Which comes first of what happens at one moment: faults of nodes, then everything, then the end of the run."""
+_QUIET = 1_000_000
+"""Engine events without a step after which a run counts as going in circles."""
+
+_BEFORE, _HELD, _USUAL, _AFTER = -1, 0, 1, 2
+"""Which comes first of what happens at one moment: faults of nodes, what a pause held up, everything else, and last the
+end of the run."""
 
 _pack = STEP.pack
 
@@ -139,11 +145,15 @@ class _Flight:
         if to._frozen_until is not None:
             to._postpone(self, _ARRIVE_GUARDED)
         elif to._down:
-            source = self.source
-            reason = source.value("receiver down")
-            source._guard(source.record, LOST, self.message, to._index, reason, self.copy, self.sent)
+            self.fail()
         else:
             to._guard(self._arrive)
+
+    def fail(self) -> None:
+        """Get lost, since the node it is meant for is down."""
+        source = self.source
+        reason = source.value("receiver down")
+        source._guard(source.record, LOST, self.message, self.to._index, reason, self.copy, self.sent)
 
 
 _ARRIVE = (_Flight._arrive,)
@@ -248,8 +258,11 @@ class _Task:
                         break
                     awaited = send(awaited.value)
                 else:
-                    raise TypeError(
-                        f"it yielded {awaited!r}; a behaviour waits by yielding sim.sleep(...), sim.receive(...) or a SimPy event"
+                    # Thrown where it was yielded, so that the error tells that line.
+                    awaited = self._generator.throw(
+                        TypeError(
+                            f"it yielded {awaited!r}; a behaviour waits by yielding sim.sleep(…), sim.receive(…) or sim.event()"
+                        )
                     )
         except StopIteration:
             pass
@@ -258,8 +271,23 @@ class _Task:
     def _wake(self, event: simpy.Event) -> None:
         """A SimPy event came: what a timer minds (a crash since, a pause, a fault in the middle) is minded here too."""
         if self._sim._incarnation == self._incarnation:
+            if isinstance(event, _Signal):
+                self.cause = event.cause
             timer = Timer(self._sim, self.resume, (event.value,))
             timer._fire_guarded() if self._sim._guarded else timer._fire()
+
+
+class _Signal(simpy.Event):
+    """A SimPy event that remembers what made it succeed."""
+
+    def __init__(self, run: _Run) -> None:
+        super().__init__(run.env)
+        self.cause = -1
+        self._run = run
+
+    def succeed(self, value: Any = None) -> simpy.Event:
+        self.cause = self._run.cause
+        return super().succeed(value)
 
 
 class Sim:
@@ -277,7 +305,13 @@ class Sim:
         self._index = index
         self._incarnation = 0
         self._down = False
+        self._up_at = 0.0
+        """When a node that is down begins again; infinite for never."""
         self._frozen_until: float | None = None
+        self._held: list[Timer | _Flight] = []
+        """What came due while the node is frozen, in order."""
+        self._struck = -1
+        """The step by which the node went down or froze."""
         self._guarded = False
         self._triggers: list[_Trigger] = []
         self._channels: dict[tuple[str, str], tuple[Channel, Sim, Callable[[], float] | None]] = {}
@@ -376,7 +410,7 @@ class Sim:
             self._transmit(channel, receiver, message, sent)
         if self._triggers:
             # Only now: what was sent has left before a crash that strikes right after the sending.
-            self._pull_triggers(SENT, message)
+            self._pull_triggers_since(sent, message)
         return sent
 
     def _transmit(self, channel: Channel, receiver: Sim, message: Message, sent: int) -> None:
@@ -414,16 +448,16 @@ class Sim:
 
     def sleep(self, ms: float) -> Timer:
         """``yield sim.sleep(30)`` waits 30 ms."""
-        if ms < 0:
-            raise ValueError(f"it sleeps for {ms} ms; a wait can't be negative")
+        if not ms >= 0:
+            raise ValueError(f"it sleeps for {ms} ms; a wait is a number of 0 or more")
         timer = Timer(self, None, ())
         self._env.schedule(timer, _USUAL, ms)  # type: ignore[arg-type]
         return timer
 
     def call_later(self, ms: float, fn: Callable[..., Any], *args: Any) -> Timer:
         """Call ``fn(*args)`` in ``ms`` milliseconds, unless this node crashes or the timer is cancelled before."""
-        if ms < 0:
-            raise ValueError(f"it sets a timer to {ms} ms; a wait can't be negative")
+        if not ms >= 0:
+            raise ValueError(f"it sets a timer to {ms} ms; a wait is a number of 0 or more")
         timer = Timer(self, fn, args)
         self._env.schedule(timer, _USUAL, ms)  # type: ignore[arg-type]
         return timer
@@ -436,6 +470,8 @@ class Sim:
 
     def spawn(self, behaviour: Generator[Any, Any, None]) -> None:
         """Start one more behaviour of this node; a crash ends it too."""
+        if not isinstance(behaviour, Generator):
+            raise TypeError(f"it spawned {behaviour!r}; spawn takes a generator: call a function that has a yield in it")
         run = self._run
         cause = run.cause
         _Task(self, behaviour).resume(None)
@@ -443,7 +479,7 @@ class Sim:
 
     def event(self) -> simpy.Event:
         """A SimPy event to yield and to ``succeed`` with a value: how one behaviour of a node wakes another."""
-        return simpy.Event(self._env)
+        return _Signal(self._run)
 
     def _offer(self, message: Message) -> None:
         """Give a message to the first behaviour that waits for one like it, or keep it."""
@@ -469,79 +505,111 @@ class Sim:
             act(*args)
 
     def _pull_triggers(self, kind: int, message: Message | None) -> None:
-        for trigger in self._triggers:
-            trigger.see(kind, message)
+        """Let every fault that waits for this step strike; raises _Fallen if one of them ended the node's life."""
+        incarnation = self._incarnation
+        # All of them count the step before any strikes: a fault never hides a step from another.
+        for fault in [trigger.fault for trigger in self._triggers if trigger.counts(kind, message)]:
+            if isinstance(fault, Pause):
+                # The code that took the step goes on to its next wait; then, at the same moment, the node freezes.
+                self._run.at(0.0, self._pause, fault.lasting, self._run.cause)
+            else:
+                self._strike(fault)
+        if self._incarnation != incarnation:
+            raise _Fallen
+
+    def _pull_triggers_since(self, sent: int, message: Message) -> None:
+        """The same for a sending, and for the loss or duplication that the network has recorded behind it."""
+        run = self._run
+        for step in range(sent, run.recorder.count):
+            run.cause = step
+            self._pull_triggers(STEP.unpack_from(self._steps, step * STEP.size)[-1], message)
+        run.cause = sent
+
+    def _strike(self, fault: NodeFault) -> None:
+        if isinstance(fault, Crash):
+            self._crash(fault.restart_after)
+        elif isinstance(fault, Pause):
+            self._pause(fault.lasting, self._run.cause)
+        else:
+            raise TypeError(f"the engine knows no fault {told(fault)}")
 
     def _crash(self, restart_after: float | None) -> None:
-        if self._down:
+        run, was_down = self._run, self._down
+        until = math.inf if restart_after is None else self.now + restart_after
+        # Down is down for as long as any of the crashes says.
+        self._up_at = max(self._up_at, until) if was_down else until
+        if restart_after is not None and self._up_at == until:
+            run.at(restart_after, self._restart, until)
+        if was_down:
             return
         self._incarnation += 1
         self._down = True
         self._frozen_until = None
         self._inbox, self._waiting, self._react = deque(), [], None
-        crashed = self.record(CRASHED)
-        if restart_after is not None:
-            self._run.at(restart_after, self._restart, crashed, self._incarnation)
+        self._struck = crashed = Sim.record(self, CRASHED)
+        held, self._held = self._held, []
+        for event in held:
+            if isinstance(event, _Flight):
+                event.fail()
+        run.cause = crashed
+        self._pull_triggers(CRASHED, None)
 
-    def _restart(self, crashed: int, incarnation: int) -> None:
-        if self._incarnation != incarnation:
+    def _restart(self, at: float) -> None:
+        if not self._down or self._up_at != at:
             return
         self._down = False
-        self._run.cause = crashed
+        self._run.cause = self._struck
         self.record(RESTARTED, None, self._incarnation)
-        self._guard(self._begin)
+        self._begin()
 
-    def _pause(self, lasting: float) -> None:
-        if self._down:
-            return
-        until = self.now + lasting
-        if self._frozen_until is not None and self._frozen_until >= until:
+    def _pause(self, lasting: float, cause: int) -> None:
+        """Freeze, or freeze for longer. A node that is down does not notice."""
+        until = float(self.now + lasting)
+        if self._down or self._frozen_until is not None and self._frozen_until >= until:
             return
         self._frozen_until = until
-        paused = self.record(PAUSED, None, self.value(until))
-        self._run.at(lasting, self._resume, paused, until)
+        self._run.cause = cause
+        self._struck = Sim.record(self, PAUSED, None, self.value(until))
+        self._run.at(lasting, self._resume, until)
+        self._pull_triggers(PAUSED, None)
 
-    def _resume(self, paused: int, until: float) -> None:
+    def _resume(self, until: float) -> None:
         if self._frozen_until != until:
             return
         self._frozen_until = None
-        self._run.cause = paused
+        held, self._held = self._held, []
+        for event in held:
+            self._env.schedule(event, _HELD)  # type: ignore[arg-type]
+        self._run.cause = self._struck
         self.record(RESUMED)
 
     def _postpone(self, event: Timer | _Flight, callbacks: Any) -> None:
-        """Let what comes while the node is frozen come again at the end of it, in the same order."""
-        assert self._frozen_until is not None
+        """Let what comes due while the node is frozen wait for the end of it, in order, and before all that comes due then."""
         event.callbacks = callbacks
-        self._env.schedule(event, _USUAL, self._frozen_until - self._env._now)  # type: ignore[arg-type]
+        self._held.append(event)
 
 
 class _Trigger:
     """A node's fault that waits for its nth step of a kind."""
 
-    def __init__(self, sim: Sim, fault: NodeFault) -> None:
-        self._sim = sim
-        self._fault = fault
+    def __init__(self, fault: NodeFault) -> None:
+        self.fault = fault
         self._code = KINDS[str(fault.after)].code
         self._left = fault.nth
 
-    def see(self, kind: int, message: Message | None) -> None:
-        fault = self._fault
-        if kind != self._code or fault.key is not None and (message is None or message.key != fault.key):
-            return
+    def counts(self, kind: int, message: Message | None) -> bool:
+        """Take note of a step; whether it is the one that the fault waits for."""
+        key = self.fault.key
+        if kind != self._code or key is not None and (message is None or message.key != key):
+            return False
         self._left -= 1
-        if self._left == 0:
-            _strike(self._sim, fault)
-            if isinstance(fault, Crash):
-                raise _Fallen
+        return self._left == 0
 
 
-def _strike(sim: Sim, fault: NodeFault) -> None:
-    if isinstance(fault, Crash):
-        sim._crash(fault.restart_after)
-    elif isinstance(fault, Pause):
-        sim._pause(fault.lasting)
-    else:
-        raise TypeError(f"The engine knows no fault {told(fault)}.")
+def _act(fn: Callable[..., Any], args: tuple[Any, ...], _: object) -> None:
+    """What the engine does to a node may end in a crash of it."""
+    with suppress(_Fallen):
+        fn(*args)
 
 
 class _Run:
@@ -563,7 +631,7 @@ class _Run:
                 if fault.at is not None:
                     self.at(fault.at, self._strike_out_of_the_blue, sim, fault)
                 else:
-                    sim._triggers.append(_Trigger(sim, fault))
+                    sim._triggers.append(_Trigger(fault))
                     sim.record = sim._record_and_pull  # type: ignore[method-assign]
 
     def at(self, delay: float, fn: Callable[..., Any], *args: Any, priority: int = _BEFORE) -> None:
@@ -571,17 +639,18 @@ class _Run:
         event = simpy.Event(self.env)
         event._ok, event._value = True, None
         assert event.callbacks is not None
-        event.callbacks.append(lambda _: fn(*args))
+        event.callbacks.append(partial(_act, fn, args))
         self.env.schedule(event, priority, delay)  # type: ignore[arg-type]
 
     def _strike_out_of_the_blue(self, sim: Sim, fault: NodeFault) -> None:
         self.cause = -1
-        _strike(sim, fault)
+        sim._strike(fault)
 
     def play(self, progress: bool | None, writer: Writer | None) -> str:
         """Run to the end and tell which of `ENDINGS` it was."""
         step, recorder = self.env.step, self.recorder
         over = False
+        quiet = written = 0
 
         def end() -> None:
             nonlocal over
@@ -597,12 +666,17 @@ class _Run:
             while True:
                 for _ in range(_CHUNK):
                     step()
+                quiet = quiet + _CHUNK if recorder.count == written else 0
+                if quiet >= _QUIET:
+                    return "stalled"
+                written = recorder.count
                 bar.show()
                 if writer is not None:
                     writer.write(recorder)
         except _Stop:
             return "duration" if over else "budget"
         except KeyboardInterrupt:
+            recorder.settle()
             return "interrupted"
         finally:
             bar.close()
@@ -721,20 +795,38 @@ def _tell_stop(ended: str, going: _Run) -> str:
     where = f"at {going.env.now:,.0f} of {going.scenario.duration:,.0f} ms, after {going.recorder.count:,} steps"
     if ended == "budget":
         return f"The run stopped at its step budget, {where}: shorten the duration, slow the producers, or raise max_steps."
+    if ended == "stalled":
+        next_up = getattr(going.env._queue[0][-1], "_sim", None)
+        named = str(next_up.node) if isinstance(next_up, Sim) else "the nodes"
+        return (
+            f"The run stopped {where}, since {_QUIET:,} engine events in a row led to no step: "
+            f"look in {named} for a loop that waits 0 ms, or next to nothing, again and again."
+        )
     return f"The run was interrupted {where}; the trace holds all until then."
 
 
+_CORE = {str(Path(__file__).with_name(f"{name}.py")) for name in ("engine", "message", "network", "trace")}
+
+
 def _tell_error(error: Exception, going: _Run) -> str:
-    node, line, file = "A node", 0, ""
+    """Which node failed, and in which line: the last one in the node's own file, or else in whatever is not the engine."""
+    node: Node | None = None
+    lines: dict[str, int] = {}
     trail = error.__traceback__
     while trail is not None:
-        for held in (trail.tb_frame.f_locals.get("sim"), trail.tb_frame.f_locals.get("self")):
-            if isinstance(held, Sim):
-                node = str(held.node)
-        if trail.tb_frame.f_globals.get("__name__", "") != __name__:
-            line, file = trail.tb_lineno, Path(trail.tb_frame.f_code.co_filename).name
+        file, held = trail.tb_frame.f_code.co_filename, trail.tb_frame.f_locals
+        for name in ("sim", "self", "to"):
+            owner = getattr(held.get(name), "_sim", held.get(name))
+            if isinstance(owner, Sim):
+                node = owner.node
+        if file not in _CORE and "simpy" not in Path(file).parts:
+            lines.pop(file, None)
+            lines[file] = trail.tb_lineno
         trail = trail.tb_next
+    own = "" if node is None else type(node).behave.__code__.co_filename
+    file = own if own in lines else next(reversed(lines), "")
+    place = f", in line {lines[file]} of {Path(file).name}" if file else ""
     return (
-        f"{node} failed at {going.env.now:,.0f} ms, after {going.recorder.count:,} steps, in line {line} of {file}: "
+        f"{node or 'A node'} failed at {going.env.now:,.0f} ms, after {going.recorder.count:,} steps{place}: "
         f"{type(error).__name__}: {error}."
     )

@@ -13,7 +13,7 @@ from random import Random
 from statistics import NormalDist
 from typing import Literal, TypeAlias
 
-from attrs import field, frozen
+from attrs import asdict, field, frozen
 
 from simulator.message import Message
 from simulator.validation import at_least, not_negative, one_of, optional, positive, probability
@@ -167,7 +167,7 @@ class LinkFault(Fault, _Chosen):
                 return delays
             return change(delays, draw)
 
-        return any_of_them if nth is key is during is None and chance < 1.0 else chosen_ones
+        return any_of_them if nth is None and key is None and during is None and chance < 1.0 else chosen_ones
 
 
 @frozen
@@ -299,8 +299,22 @@ class Channel:
 
     @staticmethod
     def _behind_the_last(lane: Lane, now: float, delay: float) -> float:
-        lane.last_arrival = max(lane.last_arrival, now + delay)
-        return lane.last_arrival - now
+        if now + delay < lane.last_arrival:
+            delay = lane.last_arrival - now
+            while now + delay < lane.last_arrival:
+                # The difference was rounded down: by so little, but a message must not overtake by a little either.
+                delay = math.nextafter(delay, math.inf)
+        lane.last_arrival = now + delay
+        return delay
+
+
+def stream_of(fault: LinkFault) -> str:
+    """The name of a fault's random stream: what the fault says, so that adding another fault leaves this one's draws alone.
+
+    A whole number and the same number as a float say the same.
+    """
+    said = asdict(fault, value_serializer=lambda _, __, held: float(held) if held.__class__ is int else held)
+    return f"fault/{type(fault).__name__}/{said}"
 
 
 class Network:
@@ -316,10 +330,9 @@ class Network:
         alike: dict[str, int] = {}
         for fault in faults:
             if isinstance(fault, LinkFault):
-                # A stream is named by what the fault says, so that adding another fault leaves this one's draws alone.
-                told = repr(fault)
+                told = stream_of(fault)
                 alike[told] = alike.get(told, 0) + 1
-                self._armed.append((fault, fault.arm(streams(f"fault/{told}/{alike[told]}"))))
+                self._armed.append((fault, fault.arm(streams(f"{told}/{alike[told]}"))))
 
     def channel(self, source: str, target: str, kind: str) -> Channel:
         """Raises KeyError if no link joins the two."""
@@ -331,4 +344,18 @@ class Network:
             if fault.touches(source, target) and fault.kind in (None, kind)
         )
         sample = link.latency.sampler(self._streams(f"link/{source}/{target}/{kind}"))
+        if type(link.latency).__module__ != __name__:
+            sample = _checked(link.latency, sample)
         return Channel(link, lane, sample, changes)
+
+
+def _checked(latency: Latency, sample: Callable[[], float]) -> Callable[[], float]:
+    """The draws of a latency that was written elsewhere: none may make a message arrive before it was sent."""
+
+    def draw() -> float:
+        ms = sample()
+        if not ms >= 0:
+            raise ValueError(f"{latency!r} drew {ms} ms; a message can't arrive before it was sent")
+        return ms
+
+    return draw

@@ -34,6 +34,7 @@ _new = tuple.__new__
 ENDINGS = {
     "duration": "It ran to the end of its duration.",
     "budget": "It was stopped at its step budget: what follows is the run so far.",
+    "stalled": "It was stopped because it went in circles without a step: what follows is the run so far.",
     "interrupted": "It was interrupted: what follows is the run so far.",
     "failed": "A node's own code raised an error: what follows is the run up to there.",
 }
@@ -150,6 +151,15 @@ class Recorder:
         else:
             payload = self.payloads.get(number)
         return Message(number, values[kind], values[key], payload, headers, in_reply_to, size)
+
+    def settle(self) -> None:
+        """Take back a message that an interrupt has left half made."""
+        self.made = min(len(self.messages) // MESSAGE.size, len(self.numbers_at))
+        del self.messages[self.made * MESSAGE.size :], self.numbers_at[self.made :]
+        last = max(self.numbers_at, default=0)
+        del self.numbers[last + 1 + (self.numbers[last] if last else 0) :]
+        for kept in (self.payloads, self.headers):
+            kept.pop(self.made + 1, None)
 
     def step(self, time: float, kind: int, node: int, message: int, cause: int, a: int = 0, b: int = 0, c: int = 0) -> int:
         """Write one step and tell its index. (The engine writes its steps in place, for speed, in the same form.)"""
