@@ -44,7 +44,7 @@ class _Call:
 
     __slots__ = ("attempt", "message", "then", "ticket", "timer", "to", "waiting")
 
-    def __init__(self, to: str, message: Message, then: Callable[[Outcome], object] | None) -> None:
+    def __init__(self, to: str, message: Message, then: tuple[Callable[[Outcome], object], ...]) -> None:
         self.to = to
         self.message = message
         self.then = then
@@ -73,8 +73,15 @@ class Calls:
         self._breakers: dict[str, Breaker] = {}
         self._pending: dict[int, _Call] = {}
 
-    def begin(self, to: str, message: Message, then: Callable[[Outcome], object] | None = None) -> None:
-        """Send a request and see to it until it is answered or given up."""
+    def begin(self, to: str, message: Message, *then: Callable[[Outcome], object]) -> None:
+        """Send a request and see to it until it is answered or given up.
+
+        A request that is under way already is not made a second time: whoever begins it again learns its outcome too.
+        """
+        known = self._pending.get(message.id)
+        if known is not None:
+            known.then += then
+            return
         call = self._pending[message.id] = _Call(to, message, then)
         self._attempt(call)
 
@@ -103,8 +110,8 @@ class Calls:
             before = breaker.state
             breaker.succeeded(call.ticket)
             self._tell(breaker, before, call)
-        if call.then is not None:
-            call.then(Outcome("", step))
+        for then in call.then:
+            then(Outcome("", step))
 
     def _attempt(self, call: _Call) -> None:
         if self._breaker is not None and not self._admitted(call, self._breaker):
@@ -137,8 +144,8 @@ class Calls:
     def _give_up(self, call: _Call, reason: str) -> None:
         del self._pending[call.message.id]
         step = self._sim.record(ABANDONED, call.message, self._sim.value(reason))
-        if call.then is not None:
-            call.then(Outcome(reason, step))
+        for then in call.then:
+            then(Outcome(reason, step))
 
     def _admitted(self, call: _Call, settings: CircuitBreaker) -> bool:
         breaker = self._breakers.get(call.to)

@@ -161,9 +161,9 @@ class _Counter:
         if known is not None:
             return known
         request = self._sim.message(call.request, asked.key, asked.payload)
-        self._sim.record(CREATED, request, cause=cause)
         if self._service.idempotent:
             self._asked[asked.id, place] = request
+        self._sim.record(CREATED, request, cause=cause)
         return request
 
     def _already_done(self, job: _Job) -> bool:
