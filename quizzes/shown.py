@@ -103,7 +103,7 @@ def as_text(title: str, questions: Iterable[Question], keys: Keys, hint: str) ->
         box = "[ ]" if question.type == "multiple-choice" else "( )"
         lines += [f"     {box} {_one_line(option['text'])}" for option in shown.get("options", ())]
         lines += [f"     ... {_one_line(item['text'])}" for item in shown.get("items", ())]
-        lines += [f"     {index:3}  {step}" for index, step in enumerate(shown.get("steps", ()))]
+        lines += [f"     {step['index']:3}  {step['text']}" for step in shown.get("steps", ())]
         if "unit" in shown:
             lines.append(f"     ____ {shown['unit']}")
     return "\n".join([*lines, "", hint])

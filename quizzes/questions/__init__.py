@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from quizzes.questions.base import Answer, AnswerError, Fact, Key, Question, Remark
+from quizzes.questions.base import Answer, AnswerError, Fact, Key, Question, Remark, StepLine
 from quizzes.questions.choice import MultipleChoice, Option, Prediction, SingleChoice
 from quizzes.questions.numeric import Numeric, WrongNumber
 from quizzes.questions.order import Item, PutInOrder, WrongOrder
@@ -31,6 +31,7 @@ __all__ = [
     "Question",
     "Remark",
     "SingleChoice",
+    "StepLine",
     "WrongNumber",
     "WrongOrder",
     "WrongStep",

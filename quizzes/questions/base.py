@@ -31,18 +31,26 @@ class AnswerError(ValueError):
 
 
 @frozen
+class StepLine:
+    """One step of a run as a find-the-step question lists it: its index in the trace, its kind, and what it says."""
+
+    index: int
+    kind: str
+    text: str
+
+
+@frozen
 class Key:
     """The right answer to one question, and where it comes from.
 
     `facts` fill `{name}` in the question's texts; `how` says in one sentence how the answer was found;
-    `steps` are the sentences of the run a find-the-step question is about, in order.
+    `steps` are the steps that a find-the-step question lists, in order.
     """
 
     answer: Answer
     facts: Mapping[str, Fact] = field(factory=dict)
     how: str = ""
-    steps: tuple[str, ...] = ()
-    step_kinds: tuple[str, ...] = ()
+    steps: tuple[StepLine, ...] = ()
 
     def fill(self, text: str) -> str:
         """`text` with every `{name}` replaced by the fact of that name; `KeyError` for an unknown name."""

@@ -42,11 +42,11 @@ class FindTheStep(Question):
 
     def key_problems(self, key: Key) -> Iterator[Problem]:
         yield from super().key_problems(key)
-        if not isinstance(key.answer, int) or not 0 <= key.answer < len(key.steps):
-            yield "key", f"is {key.answer!r}; it must be the index of one of the {len(key.steps)} steps"
+        if key.answer not in [step.index for step in key.steps]:
+            yield "key", f"is {key.answer!r}; it must be the index of one of the {len(key.steps)} steps listed"
 
     def shown(self, key: Key) -> dict[str, object]:
-        return super().shown(key) | {"steps": list(key.steps)}
+        return super().shown(key) | {"steps": [{"index": step.index, "text": step.text} for step in key.steps]}
 
     def read(self, raw: object) -> Answer | None:
         if raw is None or raw == "":
@@ -58,15 +58,21 @@ class FindTheStep(Question):
     def remarks(self, answer: Answer | None, key: Key) -> tuple[Remark, ...]:
         right = answer == key.answer
         said = [Remark(key.fill(self.because), True, right, self.said(key.answer, key))]
-        if answer is not None and not right and isinstance(answer, int) and isinstance(key.answer, int):
-            kind = key.step_kinds[answer] if answer < len(key.step_kinds) else ""
-            side = "earlier" if answer < key.answer else "later"
-            match = [w for w in self.wrong if w.kind == kind] or [w for w in self.wrong if w.kind == side]
-            text, misconception = (match[0].because, match[0].misconception) if match else (self.otherwise, "")
-            said.insert(0, Remark(key.fill(text), False, True, self.said(answer, key), misconception))
+        if isinstance(answer, int | float) and not right:
+            because, misconception = self._explained(answer, key)
+            said.insert(0, Remark(key.fill(because), False, True, self.said(answer, key), misconception))
         return tuple(said)
 
     def said(self, answer: Answer, key: Key) -> str:
-        if isinstance(answer, int) and 0 <= answer < len(key.steps):
-            return f"step {answer}: {key.steps[answer]}"
-        return f"step {answer}"
+        text = next((step.text for step in key.steps if step.index == answer), "")
+        return f"step {answer}: {text}" if text else f"step {answer}"
+
+    def _explained(self, answer: float, key: Key) -> tuple[str, str]:
+        """Why this step is wrong: what is said of its kind, else of its side, else of any other step."""
+        kind = next((step.kind for step in key.steps if step.index == answer), "")
+        side = "earlier" if isinstance(key.answer, int | float) and answer < key.answer else "later"
+        for wanted in (kind, side):
+            for mistake in self.wrong:
+                if mistake.kind == wanted:
+                    return mistake.because, mistake.misconception
+        return self.otherwise, ""

@@ -28,7 +28,7 @@ class Card(anywidget.AnyWidget):
     view = traitlets.Dict().tag(sync=True)
     draft = traitlets.Dict().tag(sync=True)
     action = traitlets.Dict().tag(sync=True)
-    step = traitlets.Int(0).tag(sync=True)
+    step = traitlets.Int(-1).tag(sync=True)
 
     def __init__(self, text: str, **traits: Any) -> None:
         self._text = text

@@ -147,7 +147,7 @@ function order(question, { value, enter, say }) {
 }
 
 function steps(question, { name, value, enter, model }) {
-  const rows = question.steps.map((text, index) => h("label", { class: "edl-step", "data-step": index },
+  const rows = question.steps.map(({ index, text }) => h("label", { class: "edl-step", "data-step": index },
     h("input", {
       type: "radio", name: `${name}-step`, value: index, checked: value === index, disabled: !question.open,
       onchange: () => { enter(index); model.set("step", index); model.save_changes(); },
@@ -155,8 +155,8 @@ function steps(question, { name, value, enter, model }) {
     h("span", { class: "edl-step-number" }, String(index)), h("span", {}, inline(text))));
   const box = h("div", { class: "edl-steps", tabindex: "0", role: "group", "aria-label": "The steps of the run" }, rows);
   const follow = () => {
-    rows.forEach((row, index) => row.classList.toggle("is-current", index === model.get("step")));
-    const row = rows[model.get("step")];
+    rows.forEach((row) => row.classList.toggle("is-current", Number(row.dataset.step) === model.get("step")));
+    const row = box.querySelector(".is-current");
     // Only the box scrolls: a replay that plays above must not make the page jump.
     if (row) box.scrollTop = Math.max(0, row.offsetTop - box.offsetTop - box.clientHeight / 2);
   };

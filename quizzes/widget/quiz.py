@@ -91,7 +91,7 @@ class QuizWidget(Card):
 
     def follow(self, replay: Any) -> None:
         """Keep the step pointed at here and the one a replay shows the same, both ways."""
-        self._link = traitlets.link((replay, "index"), (self, "step"))
+        self._link = traitlets.link((replay, "step"), (self, "step"))
 
     def _do(self, step: Callable[[Session], tuple[Session, tuple[Record, ...]]]) -> str:
         with self._lock:

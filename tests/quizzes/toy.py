@@ -6,7 +6,7 @@ from pathlib import Path
 
 from quizzes.bank import Bank, read_bank
 from quizzes.keys import key_function
-from quizzes.questions import Key
+from quizzes.questions import Key, StepLine
 
 MISCONCEPTIONS = """
 [asynchronous-is-faster]
@@ -151,7 +151,9 @@ def toy_number() -> Key:
 def toy_step() -> Key:
     """A toy, not a run."""
     steps = ("shop creates order 1", "shop sends it", "orders appends it", "the ack arrives at the shop")
-    return Key(3, steps=steps, step_kinds=("created", "sent", "appended", "acknowledged"))
+    kinds = ("created", "sent", "appended", "acknowledged")
+    lines = [StepLine(index, kind, text) for index, (kind, text) in enumerate(zip(kinds, steps, strict=True))]
+    return Key(3, steps=tuple(lines))
 
 
 def write_bank(folder: Path, chapter: str = CHAPTER, misconceptions: str = MISCONCEPTIONS) -> Path:
