@@ -107,7 +107,8 @@ function createPlayer(data, options) {
       html('div', {class: 'eda-buttons', role: 'group', 'aria-label': 'Player'}, toStart, back, play, on, toEnd),
       html('label', {}, html('span', {}, 'Speed'), speed),
       data.marks.length ? html('label', {}, html('span', {class: 'eda-hidden'}, 'Jump to'), jump) : null,
-      html('label', {class: 'eda-check'}, protocol, html('span', {}, 'protocol messages'))),
+      data.quiet.includes('1')
+        ? html('label', {class: 'eda-check'}, protocol, html('span', {}, 'protocol messages')) : null),
     html('div', {class: 'eda-below'},
       html('section', {'aria-label': 'Steps'}, html('h3', {}, 'Steps'), list),
       html('section', {'aria-label': 'Why'}, html('h3', {}, 'Why did this happen?'), causes)),

@@ -41,26 +41,22 @@ class Replay(anywidget.AnyWidget):
         last: int | None = None,
         focus: str | int | None = None,
     ) -> None:
-        self._trace = trace
         data = replay_data(trace, first=first, last=last, focus=focus)
         self._asked = at is not None
-        super().__init__(data=data, step=data["first"] - 1 if at is None else _within(data, trace, at))
+        super().__init__(data=data, step=data["first"] - 1 if at is None else _within(data, at))
 
     def goto(self, step: int) -> Replay:
-        """Show this step; a negative one counts from the end of the trace. Raises ValueError if it is not in the replay."""
-        self.step = _within(self.data, self._trace, step)
+        """Show this step; the one before the first shows the state before it. Raises ValueError for any other."""
+        self.step = _within(self.data, step)
         self._asked = True
         return self
 
     @traitlets.validate("step")
     def _keep_within(self, proposal: Any) -> int:
-        first = self.data["first"]
-        last = first + len(self.data["time"]) - 1
-        if not first - 1 <= proposal["value"] <= last:
-            raise traitlets.TraitError(
-                f"There is no step {proposal['value']} in this replay; it has the steps {first} to {last}."
-            )
-        return int(proposal["value"])
+        try:
+            return _within(self.data, int(proposal["value"]))
+        except ValueError as error:
+            raise traitlets.TraitError(str(error)) from None
 
     def __repr__(self) -> str:
         data = self.data
@@ -89,9 +85,8 @@ class Replay(anywidget.AnyWidget):
         return b64encode(to_png(self.data, step)).decode()
 
 
-def _within(data: dict[str, Any], trace: Trace, step: int) -> int:
-    first, count = data["first"], len(data["time"])
-    wanted = step + len(trace) if step < 0 and step != first - 1 else step
-    if not first - 1 <= wanted < first + count:
-        raise ValueError(f"There is no step {step} in this replay; it has the steps {first} to {first + count - 1}.")
-    return wanted
+def _within(data: dict[str, Any], step: int) -> int:
+    first, last = data["first"], data["first"] + len(data["time"]) - 1
+    if not first - 1 <= step <= last:
+        raise ValueError(f"There is no step {step} in this replay; it has the steps {first} to {last}.")
+    return step
