@@ -107,8 +107,8 @@ def retry_storm(
     """Payment stands still for a moment, and retries keep it down long after it is well again.
 
     Everyone whose request timed out asks again while the old request still waits in payment's queue: payment works on
-    requests that nobody waits for any more, so the next ones time out too. Fewer retries, room for fewer in the queue, or a
-    circuit breaker let it recover.
+    requests that nobody waits for any more, so the next ones time out too. Waiting between retries only puts this off. A
+    circuit breaker, room for fewer in the queue, or no retries at all let it recover.
     """
     policies = {
         "never": None,
