@@ -16,13 +16,14 @@ from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import simpy
 
 from simulator.message import Message, freeze
 from simulator.network import Channel, Crash, Network, NodeFault, Pause
 from simulator.scenario import Node, Scenario, told
+from simulator.storage import TraceFileError, Writer
 from simulator.streams import Streams
 from simulator.trace import STEP, Recorder, Trace
 from simulator.validation import did_you_mean
@@ -37,9 +38,6 @@ from simulator.vocabulary import (
     RESUMED,
     SENT,
 )  # fmt: skip
-
-if TYPE_CHECKING:
-    from simulator.storage import Writer
 
 _CHUNK = 2_000
 """Engine events between two looks at the progress bar and the file."""
@@ -770,12 +768,12 @@ def run_with_states(
     going = _Run(scenario, seed, max_steps)
     writing: Any = nullcontext()
     if save_to is not None:
-        from simulator.storage import Writer
-
         writing = Writer(save_to, scenario, seed)
     with writing as writer, _collector_paused:
         try:
             ended = going.play(progress, writer)
+        except TraceFileError:
+            raise
         except Exception as error:
             failed = Trace(scenario, seed, going.recorder, "failed")
             if writer is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -32,6 +33,8 @@ def freeze(value: Any) -> Any:
 
     Raises TypeError for anything JSON cannot say, since a trace could not be saved with it.
     """
+    if isinstance(value, float) and not math.isfinite(value):
+        raise TypeError(f"A payload holds what JSON can say, and JSON has no number {value}.")
     if value is None or isinstance(value, str | int | float):
         return value
     if isinstance(value, list | tuple):

@@ -63,15 +63,20 @@ _Node = TypeVar("_Node", bound=Node)
 
 # A converter's own types are what a type checker knows of the argument, and `tuple` alone has none.
 def _as_nodes(nodes: Iterable[Node]) -> tuple[Node, ...]:
-    return tuple(nodes)
+    return _listed(nodes)
 
 
 def _as_links(links: Iterable[Link]) -> tuple[Link, ...]:
-    return tuple(links)
+    return _listed(links)
 
 
 def _as_faults(faults: Iterable[Fault]) -> tuple[Fault, ...]:
-    return tuple(faults)
+    return _listed(faults)
+
+
+def _listed(given: Any) -> tuple[Any, ...]:
+    """What was given as a tuple; a single thing counts as a list of one."""
+    return tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
 
 
 @frozen
@@ -118,7 +123,7 @@ class Scenario(Part):
 
     def linked(self, one: str, other: str) -> bool:
         """Whether a link joins the two, in either direction."""
-        return any({link.source, link.target} == {one, other} for link in self.links)
+        return any((link.source, link.target) in ((one, other), (other, one)) for link in self.links if isinstance(link, Link))
 
     def but(self, **changes: Any) -> Scenario:
         """The same scenario with some fields changed: ``scenario.but(faults=[])``."""
@@ -187,14 +192,13 @@ def _node_problems(scenario: Scenario, names: Sequence[str]) -> Iterator[str]:
 
 def _own_problems(part: Part) -> Iterator[str]:
     """What is wrong with a part wherever it stands: its own fields, and those of the values inside it."""
-    rules = list(broken_rules(part, told(part)))
-    yield from rules
-    if not rules:
-        for attribute in _fields(part):
-            inner = getattr(part, attribute.name)
-            check = getattr(inner, "problems", None)
-            if isinstance(inner, Part) and not isinstance(inner, Node) and check is not None:
-                yield from check(f"{told(part)}, {attribute.name}")
+    yield from broken_rules(part, told(part))
+    for attribute in _fields(part):
+        inner = getattr(part, attribute.name)
+        check = getattr(inner, "problems", None)
+        # What a value says of itself as a whole only makes sense where each of its fields does.
+        if isinstance(inner, Part) and check is not None and not list(broken_rules(inner, "")):
+            yield from check(f"{told(part)}, {attribute.name}")
 
 
 def told(part: Part) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -33,13 +34,26 @@ class Writer:
 
     def __init__(self, path: str | Path, scenario: Scenario, seed: int) -> None:
         self.path = Path(path)
-        self._steps = self._messages = 0
-        self._values = 1
+        self._header = {"format": FORMAT, "version": VERSION, "seed": seed, "scenario": json.loads(scenario.to_json())}
         # What is being written stands beside its final place, so a trace that was there before stays until this
         # one is whole.
         self._partial = self.path.with_name(self.path.name + ".partial")
-        self._file: IO[str] = self._partial.open("w", encoding="utf-8", newline="\n")
-        self._put({"format": FORMAT, "version": VERSION, "seed": seed, "scenario": json.loads(scenario.to_json())})
+        self._file = self._begin()
+
+    def _begin(self) -> IO[str]:
+        """A new file with nothing but its first line."""
+        self._steps = self._messages = 0
+        self._values = 1
+        self._whole = True
+        try:
+            self._file = self._partial.open("w", encoding="utf-8", newline="\n")
+        except OSError as error:
+            raise self._unwritable(error) from None
+        self._put(self._header)
+        return self._file
+
+    def _unwritable(self, error: OSError) -> TraceFileError:
+        return TraceFileError(f"{self.path} can't be written: {error.strerror}. Name a file in a folder that you may write to.")
 
     def __enter__(self) -> Writer:
         return self
@@ -48,7 +62,15 @@ class Writer:
         self._file.close()
 
     def write(self, recorder: Recorder) -> None:
-        """Write what the recorder holds beyond what was written already."""
+        """Write what the recorder holds beyond what was written already. Raises TraceFileError where that can't be done."""
+        self._whole = False
+        try:
+            self._write(recorder)
+        except OSError as error:
+            raise self._unwritable(error) from None
+        self._whole = True
+
+    def _write(self, recorder: Recorder) -> None:
         values, nodes = recorder.values, recorder.nodes
         if len(values) > self._values:
             self._put({"values": list(values[self._values :])})
@@ -87,10 +109,17 @@ class Writer:
 
     def close(self, trace: Trace) -> None:
         """Write the rest of a finished trace and its last line, and put the file in its place."""
+        if not self._whole:
+            # An interrupt came in the middle of a line.
+            self._file.close()
+            self._begin()
         self.write(trace._recorder)
         self._put({"end": trace.ended, "steps": len(trace), "messages": trace.messages, "digest": trace.digest})
-        self._file.close()
-        os.replace(self._partial, self.path)
+        try:
+            self._file.close()
+            os.replace(self._partial, self.path)
+        except OSError as error:
+            raise self._unwritable(error) from None
 
     def _put(self, line: dict[str, Any]) -> None:
         self._file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
@@ -140,18 +169,27 @@ class _Reader:
         try:
             scenario = Scenario.from_json(json.dumps(header["scenario"]))
             seed = int(header["seed"])
-        except (KeyError, TypeError, ValueError) as error:
+        except KeyError as error:
+            raise self._damaged(f"it has no {error}") from None
+        except (TypeError, ValueError, OverflowError) as error:
             raise TraceFileError(f"{self._path} names a scenario that can't be made here: {error}") from None
         recorder = Recorder(scenario.names)
         for text in file:
             line = self._parse(text)
+            if line is None and not text.endswith("\n"):
+                break
             try:
                 if line is None:
                     raise ValueError("it is not JSON")
                 if "end" in line:
-                    return self._finish(scenario, seed, recorder, line)
+                    trace = self._finish(scenario, seed, recorder, line)
+                    if file.readline():
+                        raise ValueError("more follows behind its last line")
+                    return trace
                 self._take(recorder, line)
-            except (KeyError, TypeError, ValueError, IndexError) as error:
+            except KeyError as error:
+                raise self._damaged(f"it has no {error}") from None
+            except (TypeError, ValueError, IndexError, OverflowError, struct.error) as error:
                 raise self._damaged(str(error)) from None
         raise TraceFileError(
             f"{self._path} is cut off after {recorder.count:,} steps: its last line is missing. "
@@ -162,7 +200,7 @@ class _Reader:
         self._line += 1
         try:
             line = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         return line if isinstance(line, dict) else None
 
@@ -172,21 +210,26 @@ class _Reader:
     def _take(self, recorder: Recorder, line: dict[str, Any]) -> None:
         if "values" in line:
             for value in line["values"]:
+                if not isinstance(value, str | int | float):
+                    raise ValueError(f"{value!r} is no text and no number")
                 recorder.value(value)
         elif "step" in line:
             if line["step"] != recorder.count:
                 raise ValueError(f"step {recorder.count} is missing")
-            kind = KINDS[line["kind"]]
+            kind = KINDS.get(line["kind"])
+            if kind is None:
+                raise ValueError(f"there is no kind of step {line['kind']!r}")
             data = recorder.encode(kind, line.get("data", {}))
+            if line["node"] not in recorder.nodes:
+                raise ValueError(f"the scenario has no node {line['node']!r}")
             node, cause = recorder.nodes.index(line["node"]), line.get("cause", -1)
             recorder.step(float(line["time"]), kind.code, node, line.get("message", 0), cause, *data)
         else:
             if line["message"] != recorder.made + 1:
                 raise ValueError(f"message {recorder.made + 1} is missing")
             headers = tuple((str(name), str(held)) for name, held in line.get("headers", ()))
-            recorder.message(
-                line["kind"], line.get("key"), freeze(line.get("payload")), headers, line.get("in_reply_to", 0), line.get("size", 0)
-            )
+            payload, in_reply_to, size = freeze(line.get("payload")), line.get("in_reply_to", 0), line.get("size", 0)
+            recorder.message(line["kind"], line.get("key"), payload, headers, in_reply_to, size)
 
     def _finish(self, scenario: Scenario, seed: int, recorder: Recorder, line: dict[str, Any]) -> Trace:
         if line["end"] not in ENDINGS:

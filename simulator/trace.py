@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import struct
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,7 +12,7 @@ from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
-from simulator.message import Message, thaw
+from simulator.message import Message, freeze, thaw
 from simulator.validation import did_you_mean
 from simulator.vocabulary import BY_CODE, INT, KINDS, NODE, Kind
 
@@ -88,6 +89,8 @@ class Recorder:
                 known = self._texts[value] = len(self.values)
                 self.values.append(value)
             return known
+        if not isinstance(value, int | float) or not math.isfinite(value):
+            raise TypeError(f"A step tells texts, finite numbers or None, not {value!r}.")
         # The type is part of a number's key, since 1 == 1.0 == True.
         place = self._numbers.setdefault((value.__class__, value), len(self.values))
         if place == len(self.values):
@@ -216,7 +219,8 @@ class Trace(Sequence[Step]):
         """A trace written by hand: ``(time, kind, node, message, cause, data)`` for each step, in order of time.
 
         Messages must be numbered from 1 without gaps; a later use of an id must be the same message.
-        Raises ValueError for an unknown kind or node, wrong data, or a cause that is not an earlier step.
+        Raises ValueError for an unknown kind or node, wrong data, a time before the last one, or a cause that is not an
+        earlier step.
         """
         recorder = Recorder([node.name for node in scenario.nodes])
         given = list(steps)
@@ -227,13 +231,17 @@ class Trace(Sequence[Step]):
         for wanted, number in enumerate(sorted(seen), start=1):
             if number != wanted:
                 raise ValueError(f"Messages must be numbered from 1 without gaps; there is no message {wanted}.")
-            recorder.message(*seen[number][1:])
+            recorder.message(*seen[number]._replace(payload=freeze(seen[number].payload))[1:])
+        now = 0.0
         for index, (time, kind_name, node, message, cause, data) in enumerate(given):
             kind = KINDS.get(kind_name)
             if kind is None:
                 raise ValueError(f'Step {index}: there is no kind of step "{kind_name}"; {did_you_mean(kind_name, KINDS)}')
             if node not in recorder.nodes:
                 raise ValueError(f'Step {index}: there is no node "{node}"; {did_you_mean(node, recorder.nodes)}')
+            if not now <= time < math.inf:
+                raise ValueError(f"Step {index}: its time is {time}; it must be at least {now}, that of the step before it.")
+            now = time
             if cause is not None and not 0 <= cause < index:
                 raise ValueError(f"Step {index}: its cause {cause} is not an earlier step.")
             recorder.step(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect
 from collections.abc import Callable, Iterator, Sequence
-from itertools import accumulate, count, cycle
+from itertools import accumulate, count, cycle, islice
 from random import Random
 
 from attrs import field, frozen
@@ -15,9 +15,9 @@ from simulator.values import Part, Span
 
 
 class Arrivals(Part):
-    """When the next one comes. ``gaps`` gives the waits from one to the next, in milliseconds."""
+    """When the next one comes. ``gaps`` gives the waits from one to the next, in milliseconds, from a time ``start`` on."""
 
-    def gaps(self, stream: Random) -> Iterator[float]:
+    def gaps(self, stream: Random, start: float = 0.0) -> Iterator[float]:
         raise NotImplementedError
 
 
@@ -27,7 +27,7 @@ class Every(Arrivals):
 
     ms: float = field(metadata=positive("ms"))
 
-    def gaps(self, stream: Random) -> Iterator[float]:
+    def gaps(self, stream: Random, start: float = 0.0) -> Iterator[float]:
         while True:
             yield self.ms
 
@@ -38,7 +38,7 @@ class Poisson(Arrivals):
 
     per_second: float = field(metadata=positive("per second"))
 
-    def gaps(self, stream: Random) -> Iterator[float]:
+    def gaps(self, stream: Random, start: float = 0.0) -> Iterator[float]:
         mean, draw, log = 1000.0 / self.per_second, stream.random, math.log
         while True:
             yield -mean * log(1.0 - draw())
@@ -52,11 +52,11 @@ class Bursty(Arrivals):
     burst_per_second: float = field(metadata=positive("per second"))
     burst: Span
 
-    def gaps(self, stream: Random) -> Iterator[float]:
+    def gaps(self, stream: Random, start: float = 0.0) -> Iterator[float]:
         # Thinning (Lewis and Shedler, 1979): draw at the higher rate, keep each in proportion to the rate at its time.
         top = max(self.per_second, self.burst_per_second)
         mean, draw, log = 1000.0 / top, stream.random, math.log
-        now = last = 0.0
+        now = last = start
         while True:
             now += -mean * log(1.0 - draw())
             rate = self.burst_per_second if now in self.burst else self.per_second
@@ -74,13 +74,14 @@ def as_arrivals(value: float | Arrivals) -> Arrivals:
 
 
 def _as_tuple(keys: Sequence[str | None]) -> tuple[str | None, ...]:
-    return tuple(keys)
+    # A text is a sequence too, of its letters; it stays as it is and is refused with the rest of the scenario's problems.
+    return tuple(keys) if isinstance(keys, list | tuple) else keys  # type: ignore[return-value]
 
 
 class Keys(Part):
-    """Which key each one has. ``chooser`` gives a function that tells the next key."""
+    """Which key each one has. ``chooser`` gives a function that tells the next key, after so many as were ``made`` before."""
 
-    def chooser(self, stream: Random) -> Callable[[], str | None]:
+    def chooser(self, stream: Random, made: int = 0) -> Callable[[], str | None]:
         raise NotImplementedError
 
 
@@ -90,8 +91,8 @@ class Numbered(Keys):
 
     prefix: str = "order-"
 
-    def chooser(self, stream: Random) -> Callable[[], str | None]:
-        numbers, prefix = count(1), self.prefix
+    def chooser(self, stream: Random, made: int = 0) -> Callable[[], str | None]:
+        numbers, prefix = count(made + 1), self.prefix
         return lambda: f"{prefix}{next(numbers)}"
 
 
@@ -102,7 +103,7 @@ class UniformKeys(Keys):
     count: int = field(metadata=at_least(1))
     prefix: str = "customer-"
 
-    def chooser(self, stream: Random) -> Callable[[], str | None]:
+    def chooser(self, stream: Random, made: int = 0) -> Callable[[], str | None]:
         names, draw, number = [f"{self.prefix}{n}" for n in range(1, self.count + 1)], stream.random, self.count
         return lambda: names[int(draw() * number)]
 
@@ -115,7 +116,7 @@ class ZipfKeys(Keys):
     exponent: float = field(default=1.0, metadata=not_negative())
     prefix: str = "customer-"
 
-    def chooser(self, stream: Random) -> Callable[[], str | None]:
+    def chooser(self, stream: Random, made: int = 0) -> Callable[[], str | None]:
         names, draw = [f"{self.prefix}{n}" for n in range(1, self.count + 1)], stream.random
         cumulated = list(accumulate(n**-self.exponent for n in range(1, self.count + 1)))
         total = cumulated[-1]
@@ -130,11 +131,13 @@ class ListedKeys(Keys):
 
     keys: tuple[str | None, ...] = field(converter=_as_tuple)
 
-    def chooser(self, stream: Random) -> Callable[[], str | None]:
-        return cycle(self.keys).__next__
+    def chooser(self, stream: Random, made: int = 0) -> Callable[[], str | None]:
+        return islice(cycle(self.keys), made % len(self.keys), None).__next__
 
     def problems(self, called: str) -> Iterator[str]:
-        if not self.keys:
+        if not isinstance(self.keys, tuple) or not all(isinstance(key, str | None) for key in self.keys):
+            yield f'{called}: the keys are {self.keys!r}; give a list of texts, as in ["order-1", "order-2"], or None for no key.'
+        elif not self.keys:
             yield f"{called}: the list of keys is empty; give at least one (None for a record without a key)."
 
 

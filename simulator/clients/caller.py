@@ -57,23 +57,25 @@ class Caller(Node):
 
     def behave(self, sim: Sim) -> Callable[[Message, str], None]:
         calls = Calls(sim, self.timeout, self.retry, self.breaker)
-        gaps = self.every.gaps(sim.random("arrivals"))
-        next_key = self.keys.chooser(sim.random("keys"))
+        # Those who come are not in this node's memory: a crash turns some away, and begins nothing anew.
+        came: int = sim.durable.get("came", 0)
+        gaps = self.every.gaps(sim.random("arrivals"), sim.now)
+        next_key = self.keys.chooser(sim.random("keys"), came)
         to, kind = self.to or sim.downstream[0], self.request
-        left = self.count
+        most = self.count
 
         def come() -> None:
-            nonlocal left
+            nonlocal came
             message = sim.message(kind, next_key())
+            sim.durable["came"] = came = came + 1
             sim.record(CREATED, message, cause=-1)
-            if left is not None:
-                left -= 1
-            if left != 0:
+            if most is None or came < most:
                 sim.call_later(next(gaps), come)
             calls.begin(to, message)
 
         def answered(message: Message, _: str) -> None:
             calls.settle(message)
 
-        sim.call_later(next(gaps), come)
+        if most is None or came < most:
+            sim.call_later(next(gaps), come)
         return answered

@@ -14,7 +14,7 @@ from simulator.message import Message
 from simulator.network import Fixed, Latency, as_latency
 from simulator.scenario import Node, Scenario
 from simulator.validation import at_least, one_of, positive
-from simulator.vocabulary import ASSIGNED, FETCHED, PROCESSED, SKIPPED, STARTED
+from simulator.vocabulary import ASSIGNED, FETCHED, IGNORED, PROCESSED, SKIPPED, STARTED
 
 if TYPE_CHECKING:
     from simulator.engine import Sim
@@ -31,8 +31,8 @@ class Consumer(Node):
 
     ``commit="after"`` the work means at least once: a crash between the two repeats the work. ``commit="before"``
     (and waiting until that is stored) means at most once: a crash between the two skips it. An ``idempotent`` consumer
-    remembers, durably and together with the work's effect, which records it has processed. The members of a group share the partitions by the range
-    assignor, as set before the run (Kafka's ``assign``); they do not take over from each other.
+    remembers, durably and together with the work's effect, which records it has processed. The members of a group share
+    the partitions by the range assignor, as set before the run (Kafka's ``assign``); they do not take over from each other.
 
     The settings have Apache Kafka's names and defaults (consumer configuration, 4.0). Simplified: it fetches when it
     has worked off what it had, and commits once for each fetch.
@@ -175,6 +175,10 @@ class _Reading:
                 continue
             sim.record(STARTED, record, worker, cause=fetched)
             yield sim.sleep(work_time())
+            if skip_known and number in times:
+                # Another worker had a copy of the same record in hand.
+                sim.record(SKIPPED, record, sim.value("processed before"))
+                continue
             times[number] = attempt = times.get(number, 0) + 1
             sim.record(PROCESSED, record, attempt)
 
@@ -201,8 +205,14 @@ class _Reading:
         while True:
             asked = sim.envelope(kind, key, payload, headers)
             sim.send(self._topic, asked)
-            answer: Message | None = yield sim.receive(in_reply_to=asked, timeout=self._consumer.request_timeout_ms)
-            if answer is not None:
-                return answer
+            until = sim.now + self._consumer.request_timeout_ms
+            while True:
+                answer: Message | None = yield sim.receive(timeout=max(0.0, until - sim.now))
+                if answer is None:
+                    break
+                if answer.in_reply_to == asked.id:
+                    return answer
+                # A copy of an earlier answer, or one that comes too late.
+                sim.record(IGNORED, answer, sim.value("nobody waits for it"))
             sim.note("timed_out", asked, to=self._topic, attempt=attempt, outcome="indefinite")
             attempt += 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from attrs import field, frozen
 
-from simulator.brokers.log.topic import NO_ACK, Topic
+from simulator.brokers.log.topic import NO_ACK, PROTOCOL, Topic
 from simulator.clients.arrivals import Arrivals, Every, Keys, Numbered, as_arrivals, as_keys
 from simulator.message import Message
 from simulator.scenario import Node, Scenario
@@ -53,6 +53,8 @@ class Producer(Node):
         topics = [name for name in scenario.downstream(self.name) if isinstance(scenario.node(name), Topic)]
         if len(topics) != 1:
             yield f'{self}: it sends to one topic, and {len(topics)} are linked from it; add one Link("{self.name}", topic).'
+        if self.event in PROTOCOL:
+            yield f'{self}: event is "{self.event}", which is a request to a topic and no event; name it otherwise.'
         if self.delivery_timeout_ms < self.request_timeout_ms:
             yield (
                 f"{self}: delivery_timeout_ms is {self.delivery_timeout_ms}; "
@@ -75,22 +77,24 @@ class _Sending:
         self._producer = producer
         self._sim = sim
         self._topic = next(name for name in sim.downstream if isinstance(sim.scenario.node(name), Topic))
-        self._next_key = producer.keys.chooser(sim.random("keys"))
+        # What is to be told comes from outside: a crash interrupts the telling, and does not begin it anew.
+        self._made: int = sim.durable.get("made", 0)
+        self._next_key = producer.keys.chooser(sim.random("keys"), self._made)
         self._jitter = sim.random("backoff").random
-        self._gaps = producer.every.gaps(sim.random("arrivals"))
+        self._gaps = producer.every.gaps(sim.random("arrivals"), sim.now)
         self._headers = NO_ACK if producer.acks == 0 else ()
         self._unanswered: dict[int, _Attempt] = {}
         # Every attempt has the same time to be answered, so the first to be sent is the first to be late: one timer
         # serves all.
         self._late_in_order: deque[_Attempt] = deque()
-        self._made = 0
-        sim.call_later(next(self._gaps), self._make)
+        if producer.count is None or self._made < producer.count:
+            sim.call_later(next(self._gaps), self._make)
 
     def _make(self) -> None:
         sim, producer = self._sim, self._producer
         record = sim.envelope(producer.event, self._next_key(), None, self._headers, 0, producer.size)
+        sim.durable["made"] = self._made = self._made + 1
         sim.record(CREATED, record, cause=-1)
-        self._made += 1
         if producer.count is None or self._made < producer.count:
             sim.call_later(next(self._gaps), self._make)
         if producer.acks == 0:

@@ -58,7 +58,11 @@ class Pen:
         return len(self._steps) - 1
 
     def trace(self) -> Trace:
-        return Trace.of(self.scenario, self._steps)
+        """What was written, in order of time."""
+        in_order = sorted(range(len(self._steps)), key=lambda index: self._steps[index][0])
+        place = {index: new for new, index in enumerate(in_order)} | {None: None}
+        steps = [self._steps[index] for index in in_order]
+        return Trace.of(self.scenario, [(*step[:4], place[step[4]], step[5]) for step in steps])
 
 
 class Shop(Pen):

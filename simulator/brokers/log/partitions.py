@@ -13,6 +13,12 @@ class Partitions:
         self.logs = [array("i") for _ in range(count)]
         self.committed: dict[tuple[str, int], int] = {}
         """The next offset to read, by group and partition."""
+        self._turns: dict[int, int] = {}
+
+    def turn(self, record: int) -> int:
+        """The partition of a record without a key: they go round in the order in which they come; one that comes again
+        goes where it went before."""
+        return self._turns.setdefault(record, len(self._turns) % len(self.logs))
 
     def append(self, partition: int, record: int) -> int:
         """Store a record and tell its offset."""
@@ -39,7 +45,8 @@ class Partitions:
         self.committed[group, partition] = offset
 
     def start(self, group: str, partition: int, earliest: bool) -> int:
-        """Where a group begins to read: at its committed offset or, without one, at the ``earliest`` record there is or at the next to come."""
+        """Where a group begins to read: at its committed offset or, without one, at the ``earliest`` record there is or
+        at the next to come."""
         known = self.committed.get((group, partition))
         if known is not None:
             return known

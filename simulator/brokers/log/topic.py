@@ -23,6 +23,9 @@ from simulator.vocabulary import APPENDED, COMMITTED
 if TYPE_CHECKING:
     from simulator.engine import Sim, Timer
 
+PROTOCOL = ("fetch", "commit", "offsets")
+"""The kinds of message that a topic takes as a request; everything else is a record."""
+
 NO_ACK = (("acks", "0"),)
 """The headers of a record whose producer wants no answer."""
 
@@ -65,11 +68,8 @@ class _Broker:
         self._partitions = partitions
         self._count = len(partitions.logs)
         self._waiting: list[list[_Fetch]] = [[] for _ in partitions.logs]
-        self._answers: dict[str, Callable[[Message, str], None]] = {
-            "fetch": self._fetch,
-            "commit": self._commit,
-            "offsets": self._offsets,
-        }
+        answers = (self._fetch, self._commit, self._offsets)
+        self._answers: dict[str, Callable[[Message, str], None]] = dict(zip(PROTOCOL, answers, strict=True))
 
     def take(self, message: Message, source: str) -> None:
         answer = self._answers.get(message.kind)
@@ -92,8 +92,7 @@ class _Broker:
     def _partition_of(self, record: Message) -> int:
         if record.key is not None:
             return partition_for_key(record.key, self._count)
-        # A record without a key goes round by its number, so a retry of it comes to the same partition again.
-        return record.id % self._count
+        return self._partitions.turn(record.id)
 
     def _fetch(self, request: Message, consumer: str) -> None:
         fetch = _Fetch(request, consumer)
