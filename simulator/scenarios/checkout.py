@@ -35,7 +35,9 @@ _SPREAD = 0.4
 def checkout(
     style: Annotated[Style, "how checkout and the other services talk"] = "event-driven",
     orders_per_second: Annotated[float, Range(1, 200, unit="orders/s", label="Orders per second")] = 10,
-    email_outage: Annotated[Span | None, "when the email service is down"] = Span(4_000, 8_000),
+    email_outage: Annotated[Span | None, Range(0, 12_000, unit="ms", label="When the email service is down")] = Span(
+        4_000, 8_000
+    ),
     payment_ms: Annotated[float, Range(5, 500, unit="ms", label="Time a payment takes")] = 40,
     analytics: Annotated[bool, "a fourth service wants to know of every order"] = False,
     broker_ms: Annotated[float, Range(0, 200, unit="ms", label="Time to or from the broker")] = 2,
@@ -68,7 +70,7 @@ def checkout(
 def checkout_burst(
     style: Annotated[Style, "how checkout and the other services talk"] = "event-driven",
     burst_per_second: Annotated[float, Range(10, 300, unit="orders/s", label="Orders per second in the burst")] = 150,
-    burst: Annotated[Span, "when the burst comes"] = Span(2_000, 3_000),
+    burst: Annotated[Span, Range(0, 8_000, unit="ms", label="When the burst comes")] = Span(2_000, 3_000),
     queue_limit: Annotated[int, Range(0, 200, label="Room in checkout's queue")] = 20,
     orders_per_second: Annotated[float, Range(1, 100, unit="orders/s", label="Orders per second otherwise")] = 10,
     payment_ms: Annotated[float, Range(5, 500, unit="ms", label="Time a payment takes")] = 40,
@@ -97,7 +99,7 @@ def retry_storm(
     ] = "immediately",
     retries: Annotated[int, Range(1, 10, label="How often each tries again")] = 5,
     breaker: Annotated[bool, "a circuit breaker in front of payment"] = False,
-    hiccup: Annotated[Span, "when payment stands still"] = Span(3_000, 4_500),
+    hiccup: Annotated[Span, Range(0, 20_000, unit="ms", label="When payment stands still")] = Span(3_000, 4_500),
     orders_per_second: Annotated[float, Range(1, 100, unit="orders/s", label="Orders per second")] = 30,
     payment_ms: Annotated[float, Range(5, 500, unit="ms", label="Time a payment takes")] = 50,
     timeout_ms: Annotated[float, Range(50, 5_000, unit="ms", label="The timeout of each attempt")] = 400,
