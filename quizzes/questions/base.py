@@ -54,7 +54,11 @@ class Key:
 
     def fill(self, text: str) -> str:
         """`text` with every `{name}` replaced by the fact of that name; `KeyError` for an unknown name."""
-        return _FACT.sub(lambda match: str(self.facts[match.group(1)]), text)
+        return _FACT.sub(lambda match: _worded(self.facts[match.group(1)]), text)
+
+
+def _worded(fact: Fact) -> str:
+    return f"{fact:g}" if isinstance(fact, float) else str(fact)
 
 
 @frozen

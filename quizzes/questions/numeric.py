@@ -92,10 +92,14 @@ class Numeric(Question):
             near = not isinstance(answer, str | tuple | None) and abs(answer - number) <= max(
                 self.tolerance / 2, 1e-9 * max(1.0, abs(number))
             )
-            about = f"{number:g} {self.unit}"
+            about = self.said(number, key)
             said.append(Remark(key.fill(slip.because), False, near, about, slip.misconception))
         right = answer is not None and self.right(answer, key)
         return (Remark(key.fill(self.because), True, right, self.said(key.answer, key)), *said)
 
     def said(self, answer: Answer, key: Key) -> str:
-        return f"{answer:g} {self.unit}" if isinstance(answer, int | float) else str(answer)
+        if not isinstance(answer, int | float):
+            return str(answer)
+        # No more digits than the tolerance leaves a meaning.
+        exact = round(answer, max(0, -math.floor(math.log10(self.tolerance)))) if self.tolerance else answer
+        return f"{exact:g} {self.unit}"

@@ -240,7 +240,7 @@ function render({ model, el }) {
     const legend = kind === "quiz" ? `Question ${question.number}` : "Your prediction";
     const after = question.answers && [
       question.answers.why ? h("div", { class: "edl-why" }, prose(question.answers.why)) : "",
-      question.answers.how ? h("p", { class: "edl-how" }, h("strong", {}, "From a run: "), inline(question.answers.how)) : "",
+      question.answers.how ? h("p", { class: "edl-how" }, h("strong", {}, "How this was found: "), inline(question.answers.how)) : "",
     ];
     return h("fieldset", {
       class: `edl-question ${question.open ? "is-open" : ""}`, tabindex: "-1", "data-question": question.id,
