@@ -23,7 +23,7 @@ BATCHES = 20
 STUDENT_99_9 = 3.883
 """Student's t with 19 degrees of freedom, two-sided, 99.9 %."""
 
-CUSTOMERS = {0.3: 25_000, 0.6: 50_000, 0.9: 130_000}
+CUSTOMERS = {0.3: 20_000, 0.6: 40_000, 0.9: 100_000}
 SYSTEMS = ["M/M/1", "M/M/3", "M/D/1"]
 
 
