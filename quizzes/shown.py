@@ -97,9 +97,11 @@ def answers_shown(question: Question, answer: Answer | None, key: Key, table: Ta
 def as_text(title: str, questions: Iterable[Question], keys: Keys, hint: str) -> str:
     """The questions as plain text, without keys."""
     lines = [title]
-    for number, question in enumerate(questions, start=1):
+    asked = list(questions)
+    for number, question in enumerate(asked, start=1):
         shown: Shown = question.shown(keys(question))
-        lines += ["", textwrap.indent(str(shown["prompt"]).strip(), "   ").replace("   ", f"{number:2} ", 1)]
+        prompt = textwrap.indent(_wrapped(str(shown["prompt"])), "   ")
+        lines += ["", f"{number:2}" + prompt[2:] if len(asked) > 1 else prompt]
         box = "[ ]" if question.type == "multiple-choice" else "( )"
         lines += [f"     {box} {_one_line(option['text'])}" for option in shown.get("options", ())]
         lines += [f"     ... {_one_line(item['text'])}" for item in shown.get("items", ())]
@@ -107,6 +109,12 @@ def as_text(title: str, questions: Iterable[Question], keys: Keys, hint: str) ->
         if "unit" in shown:
             lines.append(f"     ____ {shown['unit']}")
     return "\n".join([*lines, "", hint])
+
+
+def _wrapped(prompt: str) -> str:
+    """Paragraphs at a width that fits a notebook; a ``` block as it stands."""
+    parts = prompt.strip().split("\n\n")
+    return "\n\n".join(part if part.startswith("```") else textwrap.fill(part, 88) for part in parts)
 
 
 def _one_line(text: str) -> str:

@@ -6,25 +6,23 @@ from collections.abc import Iterator
 
 from quizzes.exercises.judging import Exercise, Stage, Trial
 from quizzes.exercises.verdicts import everyone_answered
-from simulator import Scenario
+from simulator import Scenario, Trace
 from simulator.reading import Verdict, checks
 from simulator.scenarios import one_order
-from simulator.trace import Trace
 
 _SLOWEST = 320
 
 
 def _verdicts(trace: Trace) -> Iterator[Verdict]:
-    yield checks.effectively_once(trace, "payment")
+    yield checks.at_most_once(trace, "payment", of="operation")
     yield everyone_answered(trace, "customer")
 
 
 def _payment_takes(ms: float) -> Stage:
-    return lambda scenario: scenario.but_node("payment", work=ms)
+    def stage(scenario: Scenario) -> Scenario:
+        return scenario.but_node("payment", work=ms)
 
-
-def _no_rules(start: Scenario, scenario: Scenario) -> Iterator[tuple[str, str, str]]:
-    yield from ()
+    return stage
 
 
 EXERCISES = (
@@ -33,21 +31,26 @@ EXERCISES = (
         title="A slow bank",
         start=one_order,
         trials=(
-            Trial("payment takes 30 ms"),
+            Trial("payment takes 30 ms", _payment_takes(30)),
             Trial(
                 "payment takes 250 ms",
                 _payment_takes(250),
-                hint="Open the replay: when does checkout stop waiting, and when would the reply have come?",
+                hints={
+                    "at_most_once": "In the replay: when does checkout stop waiting, and when would the first reply have come?",
+                    "everyone_answered": "Checkout gave up, although payment did its work. When would the reply have come?",
+                },
             ),
             Trial(
                 f"payment takes {_SLOWEST} ms",
                 _payment_takes(_SLOWEST),
-                hint="It was enough for the usual day. How long must checkout wait so that the slowest reply still comes in time?",
+                hints={
+                    "at_most_once": "It was enough for the usual day. Is it enough for the slowest reply too?",
+                    "everyone_answered": "It was enough for the usual day. Is it enough for the slowest reply too?",
+                },
             ),
         ),
         verdicts=_verdicts,
-        rules=_no_rules,
-        after="""Checkout now waits longer than the slowest payment takes. That needs a slowest payment: where a message can be
-        lost, no wait is long enough, as chapter 01 shows.""",
+        after="""Checkout now waits longer than the slowest payment takes. That works only because there is a slowest payment, and
+        because every reply arrives. Chapter 01 begins where one doesn't.""",
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from attrs import field, frozen
@@ -35,8 +35,8 @@ class Trial:
     stage: Stage = as_it_is
     """Makes the situation of the learner's scenario."""
     seed: int = 1
-    hint: str = ""
-    """Shown when this is the first trial that fails: where to look, never what to write."""
+    hints: Mapping[str, str] = field(factory=dict)
+    """By the name of the check that is broken: shown when this is the first trial that fails. Where to look, never what to write."""
 
 
 @frozen
@@ -69,6 +69,11 @@ class Result:
         return next((step.message.key for step in self.evidence if step.message is not None and step.message.key), None)
 
 
+def no_rules(start: Scenario, scenario: Scenario) -> Iterable[Result]:
+    """Nothing is asked of the scenario itself."""
+    return ()
+
+
 @frozen
 class Exercise:
     """A change that the learner is asked for, and how it is judged."""
@@ -80,37 +85,36 @@ class Exercise:
     trials: tuple[Trial, ...]
     verdicts: Callable[[Trace], Iterable[Verdict]]
     """The guarantees that each trial's run is held to."""
-    rules: Callable[[Scenario, Scenario], Iterator[tuple[str, str, str]]]
-    """What is asked of the scenario itself, given the start and the learner's: (rule, what breaks it or "", hint)."""
     after: str
     """What to take away, shown when all holds."""
+    rules: Callable[[Scenario, Scenario], Iterable[Result]] = no_rules
+    """What is asked of the scenario itself, given the start and the learner's."""
+    added: tuple[str, ...] = ()
+    """Nodes that the learner has to add, by name."""
 
     def judge(self, scenario: object) -> Judgement:
         """Put a scenario through all trials."""
         if not isinstance(scenario, Scenario):
             what = "a function" if callable(scenario) else f"{scenario!r}"
-            return Judgement(
-                self, (Result("it can be run", f"This is {what}, not a scenario; call it, and hand over what it returns."),)
-            )
+            return self._refused(f"This is {what}, not a scenario; call it, and hand over what it returns.")
         start = self.start()
-        gone = [name for name in start.names if name not in scenario.names]
+        gone = [f'"{name}"' for name in (*start.names, *self.added) if name not in scenario.names]
         if gone:
-            names = " and ".join(f'"{name}"' for name in gone)
-            return Judgement(self, (Result("it can be run", f"The scenario has lost {names}; change what is there, and add to it."),))
-        rules = [Result(rule, broken, hint=hint) for rule, broken, hint in self.rules(start, scenario)]
-        return Judgement(self, (*rules, *(self._try(trial, scenario) for trial in self.trials)))
+            return self._refused(f"The scenario has no node {' and no node '.join(gone)}.")
+        return Judgement(self, (*self.rules(start, scenario), *(self._try(trial, scenario) for trial in self.trials)))
+
+    def _refused(self, complaint: str) -> Judgement:
+        return Judgement(self, (Result("it can be tried", complaint),))
 
     def _try(self, trial: Trial, scenario: Scenario) -> Result:
         try:
             trace = run(trial.stage(scenario), trial.seed, max_steps=_MOST_STEPS, progress=False)
-        except ScenarioError as error:
-            return Result(trial.name, f"It can't be run: {error}", hint=trial.hint)
-        except RunStopped as error:
-            return Result(trial.name, f"{error}", hint=trial.hint)
+        except (ScenarioError, RunStopped) as error:
+            return Result(trial.name, f"It can't be tried. {error}")
         broken = next((verdict for verdict in self.verdicts(trace) if not verdict.holds or not verdict.settled), None)
         if broken is None:
             return Result(trial.name, "", trace)
-        return Result(trial.name, broken.sentence, trace, broken.evidence, trial.hint)
+        return Result(trial.name, broken.sentence, trace, broken.evidence, trial.hints.get(broken.check, ""))
 
 
 @frozen(repr=False)
@@ -134,10 +138,9 @@ class Judgement:
     def headline(self) -> str:
         """How far it is solved, in a sentence."""
         held = sum(result.holds for result in self.results)
-        count = len(self.results)
         if self.solved:
-            return f"Solved: all {count} hold."
-        return f"Not yet: {held} of {count} hold." if held else "Not yet: none holds so far."
+            return f"Solved: all {held} hold."
+        return f"Not yet: {held} of {len(self.results)} hold."
 
     def __repr__(self) -> str:
         failed = self.first_failure

@@ -46,6 +46,26 @@ def _typical(latency: object) -> float:
 
 
 @key_function
+def wait_for_a_telling_shop() -> Key:
+    """checkout in both styles with no outage: the customers' median latency, and the median time until everybody has done their part."""
+    asks, tells = _both(email_outage=None)
+    felt, before, known = _wait(tells), *(measures.inconsistency_window(trace).p50 or 0.0 for trace in (asks, tells))
+    stored = first_time(tells, "appended", "orders") - first_time(tells, "created", "customers")
+    work = [first_time(tells, "processed", name) - first_time(tells, "created", "customers") for name in ("payment", "email")]
+    answer = "stored" if felt < min(work) and felt < stored + 10 else "slowest" if felt < 1.1 * known else "all"
+    return Key(answer, facts={"asks": round(_wait(asks)), "tells": round(felt), "known": round(known), "before": round(before)})
+
+
+@key_function
+def who_notices_a_newcomer() -> Key:
+    """checkout in both styles with no outage, with and without analytics: the differences of the customers' median latency."""
+    before, after = _both(email_outage=None), _both(email_outage=None, analytics=True)
+    asks, tells = (_wait(new) - _wait(old) for old, new in zip(before, after, strict=True))
+    answer = ("everybody" if tells else "asked") if asks else "nobody"
+    return Key(answer, facts={"more": round(asks), "same": round(_wait(after[1]))})
+
+
+@key_function
 def orders_in_an_outage() -> Key:
     """checkout in both styles as it stands, email down from 4 s to 8 s: orders given up, and emails missing at the end."""
     asks, tells = _both()
