@@ -73,7 +73,7 @@ function createPlayer(data, options) {
   const back = button('back', 'Step back (left arrow)', () => move(-1));
   const play = html('button', {type: 'button', class: 'eda-play', onclick: () => toggle()});
   const on = button('on', 'Step forward (right arrow)', () => move(1));
-  const toEnd = button('last', 'To the end (End)', () => goto(count - 1));
+  const toEnd = button('last', 'To the end (End)', () => goto(shown.at(-1)));
   const slider = html('input', {type: 'range', min: 0, step: 1, 'aria-label': 'Step', class: 'eda-slider', oninput: () => {
     stop();
     goto(shown[Number(slider.value)]);
@@ -176,7 +176,8 @@ function createPlayer(data, options) {
       .filter(row => row !== undefined);
     because.forEach(row => row.classList.add('eda-because'));
     marked = now ? [now, ...because] : because;
-    list.setAttribute('aria-activedescendant', `${list.id}-${at}`);
+    if (made.has(at)) list.setAttribute('aria-activedescendant', `${list.id}-${at}`);
+    else list.removeAttribute('aria-activedescendant');
   }
 
   function keepInSight() {
@@ -220,7 +221,7 @@ function createPlayer(data, options) {
     slider.value = placeOf(current);
     slider.setAttribute('aria-valuetext', current < 0 ? told(-1) : `Step ${current + data.first}: ${told(current)}`);
     toStart.disabled = back.disabled = current === -1;
-    on.disabled = toEnd.disabled = current === shown.at(-1);
+    on.disabled = toEnd.disabled = current >= shown.at(-1);
     keepInSight();
     drawList();
     drawCauses();
@@ -294,7 +295,7 @@ function createPlayer(data, options) {
   function toggle(wanted = !playing) {
     if (wanted === playing) return;
     if (!wanted) { stop(); return; }
-    if (current === shown.at(-1)) goto(-1);
+    if (current >= shown.at(-1)) goto(-1);
     playing = true;
     showPlaying();
     run();
@@ -329,7 +330,7 @@ function createPlayer(data, options) {
     drawMotion();
   }
 
-  const KEYS = {ArrowRight: () => move(1), ArrowLeft: () => move(-1), Home: () => { stop(); goto(-1); }, End: () => { stop(); goto(count - 1); }};
+  const KEYS = {ArrowRight: () => move(1), ArrowLeft: () => move(-1), Home: () => { stop(); goto(-1); }, End: () => { stop(); goto(shown.at(-1)); }};
 
   function key(event) {
     const {target} = event;
@@ -356,6 +357,7 @@ function createPlayer(data, options) {
     first: data.first,
     fit(width) {
       if (stage.fit(width)) drawMotion();
+      keepInSight();
       drawList();
     },
     toggle,

@@ -40,7 +40,7 @@ function createChip(x, y, width, height, kind) {
       text.textContent = value ? message.label : '';
       title.textContent = value ? `${message.name}: ${LOOKS[value[1]].label}` : '';
       shape.setAttribute('d', value ? LOOKS[value[1]].path : '');
-      if (value) wear(element, value[1]);
+      if (value) wear(element, value[1]); else element.style.removeProperty('--look');
     },
   };
 }
@@ -131,6 +131,7 @@ function createNode(node, context) {
       if (status !== said) {
         said = status;
         badge.replaceChildren(...(status ? [glyph(status, node.w - 16, 15, 6.5)] : []));
+        badge.style.removeProperty('--look');
         if (status) {
           badge.append(svg('text', {x: node.w - 27, y: 19, 'text-anchor': 'end'}, LOOKS[status].label));
           wear(badge, status);
