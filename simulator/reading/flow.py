@@ -101,6 +101,14 @@ def inconsistency_window(trace: Trace, names: Iterable[str] | None = None) -> Di
     term is Werner Vogels', "Eventually Consistent" (2009).
     """
     born = births(trace)
+    return Distribution(time - born[first].time for first, time in everybody_knows(trace, names).items())
+
+
+def everybody_knows(trace: Trace, names: Iterable[str] | None = None) -> dict[int, float]:
+    """When each record or request of a client, by its id, had taken effect at each of these nodes and groups; in that order.
+
+    Without names: at all that do the work. What not all know by the end is not there.
+    """
     origin = origins(trace)
     everybody = [members(trace, name) for name in (processors(trace) if names is None else names)]
     groups_of: dict[int, list[int]] = {}
@@ -108,7 +116,7 @@ def inconsistency_window(trace: Trace, names: Iterable[str] | None = None) -> Di
         for place in places:
             groups_of.setdefault(place, []).append(group)
     known: dict[int, set[int]] = {}
-    taken: list[float] = []
+    complete: dict[int, float] = {}
     for _, time, _, node, message, _, _, _, _ in trace.rows("processed"):
         first = origin.get(message)
         if first is None or node not in groups_of:
@@ -117,8 +125,8 @@ def inconsistency_window(trace: Trace, names: Iterable[str] | None = None) -> Di
         if len(knowing) < len(everybody):
             knowing.update(groups_of[node])
             if len(knowing) == len(everybody):
-                taken.append(time - born[first].time)
-    return Distribution(taken)
+                complete[first] = time
+    return complete
 
 
 def messages_on_the_wire(

@@ -1,4 +1,4 @@
-"""What explore and contrast are made of in the browser, and what both do with runs: make, remember, tell."""
+"""What explore and contrast share: in the browser their parts, in Python a widget that runs again on every change."""
 
 from __future__ import annotations
 
@@ -7,10 +7,15 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import anywidget
+import traitlets
+
+from simulator.parameters import Parameter
 from simulator.reading import checks, sentence
 from simulator.reading.outcomes import Row, number, told
 from simulator.scenario import Scenario
-from simulator.trace import Trace
+from simulator.trace import ENDINGS, Trace
+from simulator.views.controls import Controls
 from simulator.views.player import player_script, player_style
 from simulator.views.style import SERIES
 
@@ -32,6 +37,142 @@ def bench_style(*own: str) -> str:
     """The CSS for it, followed by these style sheets of this folder."""
     lines = " ".join(f"--eda-series-{place}: light-dark({light}, {dark});" for place, (light, dark, *_) in enumerate(SERIES))
     return "\n".join([f".eda {{ {lines} }}", player_style("lab.css", *own)])
+
+
+class Bench(anywidget.AnyWidget):
+    """A widget with controls that shows what comes of their values.
+
+    Synced traits: ``setup`` is what never changes; ``asked`` the values that a person chose (from the browser), with a number
+    that counts up; ``shown`` what came of it, with the number of the question that it answers; ``wanted`` whether, and from
+    where on, the browser needs a replay; ``replay`` its data.
+
+    Several questions may be worked on at once, in threads of their own, each with a run of its own. The newest one wins:
+    what an older one finds out is thrown away.
+    """
+
+    setup = traitlets.Dict().tag(sync=True)
+    asked = traitlets.Dict().tag(sync=True)
+    shown = traitlets.Dict().tag(sync=True)
+    wanted = traitlets.Dict().tag(sync=True)
+    replay = traitlets.Dict().tag(sync=True)
+
+    def __init__(self, controls: Controls, start: Mapping[str, Any], seed: int, setup: Mapping[str, Any]) -> None:
+        self._controls = controls
+        self._lock = threading.RLock()
+        self._newest = 0
+        self._remembered = Remembered(self._make)
+        self._start = (controls.checked(start), seed)
+        self._now = self._start
+        self._was = self._start
+        self._made = self._remembered(*self._start)
+        values = controls.as_json(self._start[0])
+        super().__init__(
+            setup={**setup, "controls": controls.specs, "start": {"values": values, "seed": seed}},
+            shown=self._answer(0),
+            wanted={"replay": setup["tab"] == "replay"},
+        )
+        self._send_replay()
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The value of every parameter of the run on show."""
+        return dict(self._now[0])
+
+    @property
+    def seed(self) -> int:
+        """The seed of the run on show."""
+        return self._now[1]
+
+    def set(self, *, seed: int | None = None, **values: Any) -> Any:
+        """Run with these values, and all others as they are. Raises like the widget itself when it is made."""
+        chosen = self._controls.checked(values, before=self._now[0])
+        self._show(self._take(), (chosen, self.seed if seed is None else seed), self._was)
+        return self
+
+    def reset(self) -> Any:
+        """Go back to the start values, and compare with them."""
+        self._show(self._take(), self._start, self._start)
+        return self
+
+    def _make(self, values: Mapping[str, Any], seed: int) -> Any:
+        """Run and read: all that takes time, and nothing of the widget's own state."""
+        raise NotImplementedError
+
+    def _told(self) -> Mapping[str, Any]:
+        """What the browser shows of what was made."""
+        raise NotImplementedError
+
+    def _replay(self, wanted: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The data of the replay that is wanted of what was made."""
+        raise NotImplementedError
+
+    @traitlets.observe("asked")
+    def _on_asked(self, change: Any) -> None:
+        asked = change["new"]
+        number = self._take(int(asked["number"]))
+        if not number:
+            return
+        try:
+            now, was = (
+                (self._controls.checked(each["values"]), int(each["seed"])) for each in (asked, asked["was"])
+            )
+            self._show(number, now, was)
+        except Exception as error:
+            # Whatever a scenario's own code raises is shown to the learner, not lost in a thread.
+            with self._lock:
+                if number == self._newest:
+                    self.shown = {**self.shown, "number": number, "complaint": complaint(error)}
+
+    @traitlets.observe("wanted")
+    def _on_wanted(self, _: Any) -> None:
+        self._send_replay()
+
+    def _take(self, number: int | None = None) -> int:
+        """A question's number (without one, the next); 0 if a newer one was taken already."""
+        with self._lock:
+            if number is not None and number < self._newest:
+                return 0
+            self._newest = self._newest + 1 if number is None else number
+            return self._newest
+
+    def _show(self, number: int, now: tuple[dict[str, Any], int], was: tuple[dict[str, Any], int]) -> None:
+        made = self._remembered(*now)
+        self._remembered(*was)
+        with self._lock:
+            if number != self._newest:
+                return
+            self._now, self._was, self._made = now, was, made
+            self.shown = self._answer(number)
+        self._send_replay()
+
+    def _answer(self, number: int) -> dict[str, Any]:
+        as_json = self._controls.as_json
+        return {
+            "number": number,
+            "values": as_json(self._now[0]),
+            "seed": self.seed,
+            "was": {"values": as_json(self._was[0]), "seed": self._was[1]},
+            "same": self._now == self._was,
+            "complaint": "",
+            **self._told(),
+        }
+
+    def _send_replay(self) -> None:
+        if not self.wanted.get("replay"):
+            return
+        made, of = self._made, self.shown["number"]
+        data = self._replay(self.wanted)
+        with self._lock:
+            if made is self._made:
+                self.replay = {"of": of, **data}
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        """The widget, and for wherever no widget can be a line of text."""
+        made = super()._repr_mimebundle_(**options)
+        bundle, extra = made if isinstance(made, tuple) else (made, {})
+        if bundle is None:
+            return made
+        return {**bundle, "text/plain": repr(self)}, extra
 
 
 class Remembered:
@@ -56,26 +197,14 @@ class Remembered:
         return made
 
 
-class Latest:
-    """Lets the newest of several questions that are worked on at once win."""
+def no_controls() -> Controls:
+    """For what has nothing to change."""
 
-    def __init__(self) -> None:
-        self.lock = threading.RLock()
-        self.number = 0
+    def nothing() -> Scenario:
+        raise NotImplementedError
 
-    def begin(self, number: int | None = None) -> int | None:
-        """Take a question's number (None: the next one); None if a newer one was taken already."""
-        with self.lock:
-            if number is None:
-                number = self.number + 1
-            if number < self.number:
-                return None
-            self.number = number
-            return number
-
-    def holds(self, number: int) -> bool:
-        """Whether no newer question was taken since."""
-        return number == self.number
+    none: tuple[Parameter, ...] = ()
+    return Controls(nothing, none)
 
 
 def verdicts_as_json(trace: Trace) -> list[dict[str, Any]]:
@@ -93,12 +222,19 @@ def verdicts_as_json(trace: Trace) -> list[dict[str, Any]]:
     ]
 
 
-def row_as_json(row: Row, *, delta: bool = True) -> Mapping[str, Any]:
-    """One line of a table, as text."""
-    cells = [number(row.left), number(row.right)]
-    if delta:
-        cells.append(number(row.delta, signed=True))
-    return {"name": told(row.name, row.unit), "cells": cells, "judged": row.judgement if number(row.delta) != "0" else "same"}
+def row_as_json(row: Row) -> Mapping[str, Any]:
+    """One line of a table of two runs, as text."""
+    delta = number(row.delta, signed=True)
+    return {
+        "name": told(row.name, row.unit),
+        "cells": [number(row.left), number(row.right), delta],
+        "judged": row.judgement if delta != "0" else "same",
+    }
+
+
+def ending(*traces: Trace) -> str:
+    """What a learner must know of how runs ended: nothing, if they came to their end."""
+    return next((ENDINGS[trace.ended] for trace in traces if trace.ended != "duration"), "")
 
 
 def complaint(error: Exception) -> str:

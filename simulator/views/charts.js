@@ -119,21 +119,23 @@ function createLatencyChart(title = 'How long customers waited') {
     show(next) {
       lines = next;
       frame.legend.replaceChildren(...lines.map((line, at) => html('li', {}, sample(at), html('span', {}, line.name),
-        html('span', {class: 'eda-marks'}, line.count ? `● p50 ${shortMs(line.p50)}  ■ p99 ${shortMs(line.p99)}` : 'no answers'))));
+        html('span', {class: 'eda-marks'}, ...(line.count
+          ? [html('span', {}, `○ p50 ${shortMs(line.p50)}`), html('span', {}, `□ p99 ${shortMs(line.p99)}`)] : ['no answers'])))));
       frame.drawn(draw);
     },
   };
 }
 
-// Something over the time of the run. `show({lines, unit, end, downs})`; `downs` are when nodes were down.
+// Something over the time of the run. `show({lines, unit, end, downs, least})`: `downs` are when nodes were down, and the scale
+// reaches at least to `least`.
 function createTimeChart(title, hint) {
   const frame = createFrame(title, hint);
   const scale = createScale();
   let model = {lines: [], end: 1, unit: '', downs: []};
   function draw() {
     const {width, picture} = frame;
-    const {lines, end, unit, downs} = model;
-    let most = 1;
+    const {lines, end, unit, downs, least = 1} = model;
+    let most = least;
     for (const {points} of lines) for (let at = 1; at < points.length; at += 2) most = Math.max(most, points[at]);
     const top = scale.fit(most), seconds = end >= 2_000;
     const {x, y, grid, named} = axes(width, end, top, {

@@ -59,14 +59,14 @@ def _lags(trace: Trace, readers: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def throughput_chart(trace: Trace) -> dict[str, Any]:
-    """How much gets done, over time: what clients make, and what each group or service processes."""
+    """How much gets done, over time: what clients make, and what each group or service gets done."""
     every = extent(trace).end / _INTERVALS
     made = [measures.throughput_over_time(trace, name, kind="created", every=every) for name in clients(trace)]
     total = [(points[0][0], sum(rate for _, rate in points)) for points in zip(*made, strict=True)]
     lines = [line("made", _middles(trace, total, every))]
     for name in processors(trace)[: MOST_LINES - 1]:
         rates = measures.throughput_over_time(trace, name, every=every)
-        lines.append(line(f"done by {name}", _middles(trace, rates, every)))
+        lines.append(line(name, _middles(trace, rates, every)))
     return {"unit": "per second", "lines": lines}
 
 

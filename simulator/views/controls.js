@@ -94,7 +94,8 @@ function spanControl(spec, id, enter) {
   const [from, to] = ends;
   return {
     parts: [html('span', {class: 'eda-ends'},
-      html('label', {for: from.id}, 'from'), from, html('label', {for: to.id}, 'to'), to,
+      html('label', {for: from.id, class: 'eda-hidden'}, `${spec.label}: from`), from, html('span', {'aria-hidden': 'true'}, '–'),
+      html('label', {for: to.id, class: 'eda-hidden'}, `${spec.label}: to`), to,
       html('span', {class: 'eda-unit'}, spec.unit)), problem],
     grouped: true,
     show(value) {

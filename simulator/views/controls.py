@@ -53,10 +53,11 @@ class Controls:
 
     def code(self, values: Mapping[str, Any], seed: int) -> str:
         """The line of Python that makes the same run; what is at its default is left out."""
-        told = ", ".join(
-            f"{name}={_literal(value)}" for name, value in values.items() if value != self.parameters[name].default
-        )
-        return f"run({self.scenario.__name__}({told}), seed={seed})"
+        return f"run({self.scenario.__name__}({', '.join(self.told(values))}), seed={seed})"
+
+    def told(self, values: Mapping[str, Any]) -> list[str]:
+        """The values that are not the defaults, as arguments in code."""
+        return [f"{name}={literal(value)}" for name, value in values.items() if value != self.parameters[name].default]
 
     @staticmethod
     def as_json(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,10 +75,10 @@ def _as_span(parameter: Parameter, value: Any) -> Any:
     return value
 
 
-def _literal(value: Any) -> str:
+def literal(value: Any) -> str:
     """A value as a person would write it in code."""
     if isinstance(value, Span):
-        return f"Span({_literal(value.start)}, {_literal(value.end)})"
+        return f"Span({literal(value.start)}, {literal(value.end)})"
     if isinstance(value, str):
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
     if isinstance(value, float) and value.is_integer():

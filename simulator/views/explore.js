@@ -52,7 +52,7 @@ function render({model, el}) {
   el.append(root);
 
   // The replay comes only where it is looked at; its data are asked for with the step to begin at.
-  let player = null, shownRun = null, wish = null;
+  let player = null, wish = null;
 
   function want(change) {
     model.set('wanted', {...model.get('wanted'), at: null, ...change});
@@ -69,7 +69,7 @@ function render({model, el}) {
   // Whether the step that was wished for is in the replay that is here.
   function goThere() {
     const {of, data} = model.get('replay');
-    if (wish === null || !player || of !== model.get('shown').run || wish < data.first || wish >= data.first + data.time.length) {
+    if (wish === null || !player || of !== model.get('shown').number || wish < data.first || wish >= data.first + data.time.length) {
       return false;
     }
     player.goto(wish);
@@ -80,10 +80,10 @@ function render({model, el}) {
   }
 
   function drawReplay() {
-    const {run, data, note: said} = model.get('replay');
+    const {data, note: said} = model.get('replay');
     note.textContent = said ?? 'The run is being made ready to replay …';
-    if (!data || run === shownRun) return;
-    shownRun = run;
+    note.hidden = said === '';
+    if (!data) return;
     const step = Math.max(data.first - 1, Math.min(model.get('step'), data.first + data.time.length - 1));
     if (player) player.show(data, step);
     else {
@@ -99,11 +99,10 @@ function render({model, el}) {
 
   function drawShown() {
     const shown = model.get('shown');
-    if (shown.run === undefined) return;
     asker.heard();
     if (asker.settled) controls.show(shown.values);
     code.show(shown.code);
-    const {now, was, end, downs, waiting: queue, throughput: rates} = shown.charts;
+    const {latency: now, was, end, downs, waiting: queue, throughput: rates} = shown.charts;
     latency.show([{name: 'now', ...now}, {name: setup.names[0], ...was}]);
     waiting.show({...queue, end, downs});
     throughput.show({...rates, end, downs});

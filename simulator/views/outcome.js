@@ -77,16 +77,20 @@ const JUDGED = {better: '▲ better', worse: '▼ worse'};
 
 // Rows are {name, cells: [text …], judged, more: [text …]}; the cells in place are changed only where they differ.
 function createTable(caption, heads) {
-  const titles = heads.map(head => html('th', {scope: 'col'}, head));
+  // The judgement's own column has no head: it says of itself what it is.
+  const judges = heads.at(-1) === '';
+  const titles = heads.map((head, at) => (judges && at === heads.length - 1 ? html('td') : html('th', {scope: 'col'}, head)));
+  if (!judges) titles.at(-1).classList.add('eda-winner');
   const body = html('tbody');
   const element = html('table', {class: 'eda-table'}, html('caption', {class: 'eda-hidden'}, caption),
     html('thead', {}, html('tr', {}, ...titles)), body);
-  let rows = [], shape_ = '';
+  let rows = [], names = '';
 
   function build(given) {
     rows = given.map(({name, cells}) => {
-      const row = {head: html('th', {scope: 'row'}, name), cells: cells.map(() => html('td')), judged: html('td', {class: 'eda-judged'})};
-      row.element = html('tr', {}, row.head, ...row.cells, row.judged);
+      const row = {head: html('th', {scope: 'row'}, name), cells: cells.map((_, at) => html('td', at === 2 && !judges ? {class: 'eda-winner'} : {}))};
+      row.judged = judges ? html('td', {class: 'eda-judged'}) : null;
+      row.element = html('tr', {}, row.head, ...row.cells, row.judged ?? '');
       return row;
     });
     body.replaceChildren(...rows.map(row => row.element));
@@ -96,18 +100,18 @@ function createTable(caption, heads) {
 
   return {
     element,
-    heads(next) { titles.forEach((title, at) => write(title, next[at])); },
     show(given) {
       const now = given.map(row => row.name).join('\n');
-      if (now !== shape_) build(given);
-      shape_ = now;
-      given.forEach(({cells, judged, more = []}, at) => {
+      if (now !== names) build(given);
+      names = now;
+      given.forEach(({cells, judged, winner, more = []}, at) => {
         cells.forEach((cell, place) => {
           if (more[place]) rows[at].cells[place].replaceChildren(cell, html('small', {}, more[place]));
           else write(rows[at].cells[place], cell);
         });
-        write(rows[at].judged, JUDGED[judged] ?? '');
+        if (judges) write(rows[at].judged, JUDGED[judged] ?? '');
         rows[at].element.dataset.judged = judged ?? '';
+        rows[at].element.dataset.winner = winner ?? '';
       });
     },
   };

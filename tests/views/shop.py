@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from simulator import Call, Caller, Consumer, Crash, Link, Poisson, Producer, Range, Retry, Scenario, Service, Span, Topic
+from simulator import Call, Caller, Consumer, Crash, Link, Poisson, Range, Retry, Scenario, Service, Span, Topic
 
 
 def shop(
