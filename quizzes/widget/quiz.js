@@ -247,8 +247,11 @@ function render({ model, el }) {
       "aria-describedby": `${id}-prompt`,
     },
       h("legend", {}, legend, standing), h("div", { id: `${id}-prompt`, class: "edl-prompt" }, prose(question.prompt)),
-      controls[question.type](question, context),
-      confidence(question, context), after || []);
+      // After a run, first the run: the explanations wait until they are asked for.
+      kind === "prediction" && question.answers
+        ? h("details", {}, h("summary", {}, "Explanations, once you have looked at the run"),
+          controls[question.type](question, context), after)
+        : [controls[question.type](question, context), confidence(question, context), after || []].flat());
   }
 
   function draw() {
@@ -279,7 +282,8 @@ function render({ model, el }) {
       : view.phase === "answering" || view.phase === "asking" ? firstOpen
       : pressed === "reveal" ? firstMissed : status;
     (target ?? status).focus();
-    (target ?? status).scrollIntoView({ block: "nearest" });
+    // A question may be taller than the window: its beginning is what has to be in sight.
+    (target ?? status).scrollIntoView({ block: target === firstMissed ? "start" : "nearest" });
   }
 
   model.on("change:view", draw);

@@ -178,6 +178,8 @@ def test_a_prediction_is_asked_for_and_then_set_against_the_run(bare_page: BareP
 
     expect(page.get_by_role("status")).to_contain_text("You said: It fails (fairly sure)")
     expect(page.get_by_role("status")).to_be_focused()
+    expect(page.get_by_text("it did this")).not_to_be_visible()
+    page.get_by_text("Explanations, once you have looked at the run").click()
     expect(page.get_by_text("it did this")).to_be_visible()
     assert locked.result == "shown"
 
