@@ -87,7 +87,7 @@ def _change(before: Node, after: Node) -> str:
     """What is not the same about a node, in words; "" if all is."""
     if type(before) is not type(after):
         return f"{after.name} is a {type(after).__name__} now"
-    names = [each.name for each in attrs.fields(type(before))]  # type: ignore[arg-type]  # every node is an attrs class
+    names = [each.name for each in attrs.fields(type(before))]
     changed = [name for name in names if getattr(before, name) != getattr(after, name)]
     return f"{after.name} was changed ({', '.join(changed)})" if changed else ""
 
@@ -97,10 +97,10 @@ def _few_orders() -> Scenario:
 
 
 _WHO_WAITS = "A customer can't order because a report is down. For whose answer does checkout wait?"
-_WHERE_FROM = """A group that has never read anything begins with the newest record (auto_offset_reset), unless it is told to begin with
-the earliest."""
-_AGAIN = """It had counted the order, but not yet noted how far it had read, so after the crash it read that order again. The beginning
-of this chapter has the remedy."""
+_WHERE_FROM = """A group that has never read anything begins with the newest record (auto_offset_reset), unless it is told to
+begin with the earliest."""
+_AGAIN = """It had counted the order, but not yet noted how far it had read, so after the crash it read that order again. The
+beginning of this chapter has the remedy."""
 
 FOURTH_CONSUMER = Exercise(
     id="01.fourth-consumer",
@@ -125,8 +125,8 @@ FOURTH_CONSUMER = Exercise(
     ),
     verdicts=_counted_once,
     rules=_nobody_else_changes,
-    after="""One node and one link. Nobody else was touched, and nobody notices when it is down. What stays is that it depends on the
-    event's name and on what is in it.""",
+    after="""One node and one link. Nobody else was touched, and nobody notices when it is down. What stays is that it depends
+    on the event's name and on what is in it.""",
 )
 
 EXERCISES = (CHARGE_ONCE, FOURTH_CONSUMER)

@@ -36,7 +36,7 @@ class Trial:
     """Makes the situation of the learner's scenario."""
     seed: int = 1
     hints: Mapping[str, str] = field(factory=dict)
-    """By the name of the check that is broken: shown when this is the first trial that fails. Where to look, never what to write."""
+    """By the name of the check that is broken, shown if this trial is the first to fail: where to look, never what to write."""
 
 
 @frozen
