@@ -244,7 +244,9 @@ export function createStage(data) {
       const [wide, tall] = data.layouts;
       const grows = layout => Math.min(1.12, (width - 18) / (layout.w + 20));
       const wanted = grows(wide) < .8 && grows(tall) > grows(wide) * 1.1 ? tall : wide;
-      const scale = Math.max(grows(wanted), .62);
+      // A tall picture shrinks a little, so that the controls below it stay in sight.
+      const low = Math.max(.74, .58 * window.innerHeight / (wanted.h + 48));
+      const scale = Math.max(Math.min(grows(wanted), low), .62);
       const pad = 10, top = 24;
       element.setAttribute('viewBox', `${-pad} ${-top} ${wanted.w + 2 * pad} ${wanted.h + 2 * top}`);
       element.style.width = `${Math.round((wanted.w + 2 * pad) * scale)}px`;
@@ -283,7 +285,9 @@ export function createStage(data) {
         const flight = data.flights[at];
         const sent = flight[4], end = flight[5];
         if (sent > high) break;
-        if (end < low || resting && (sent > to.step || end < to.step) || hidden(flight)) continue;
+        // What arrived at the last step has stepped through the door when the next one begins.
+        const past = to.step > from.step ? end <= low && end < to.step : end < low;
+        if (past || resting && (sent > to.step || end < to.step) || hidden(flight)) continue;
         const a = progress(flight, from.step, from.time), b = progress(flight, to.step, to.time);
         const lane = flight[2] * 2 + flight[3];
         if (!lanes.has(lane)) lanes.set(lane, []);
