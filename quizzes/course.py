@@ -40,22 +40,24 @@ def reset(what: str) -> str:
     return f"{forgotten} records forgotten. Run the quiz's cell again to start anew."
 
 
-def quiz(chapter: str, *, mode: Mode = "practice", replay: object = None) -> QuizWidget:
+def quiz(chapter: str, *only: str, mode: Mode = "practice", replay: object = None) -> QuizWidget:
     """The quiz of a chapter, resumed where it was left.
 
     Args:
-        chapter: "00", "01", …, or "basics". mode: "practice" gives the score and lets you retry; "exam"
+        chapter: "00", "01", …, or "basics". only: the questions to ask, by their ids, "basics.eda" say; none
+        means all. mode: "practice" gives the score and lets you retry; "exam"
         says nothing before the end, and has one try. replay: a `Replay`; pointing at a step in a
         find-the-step question moves it there, and the other way round.
 
-    Raises `LookupError` for an unknown chapter.
+    Raises `LookupError` for an unknown chapter or question.
     """
     from quizzes.widget import QuizWidget
 
     bank = course_bank()
     chosen = bank.chapter(chapter)
-    name = chapter if mode == "practice" else f"{chapter} exam"
-    shown = QuizWidget(name, chosen.title, chosen.asked, mode=mode, bank=bank, progress=Progress())
+    asked = tuple(bank.question(one) for one in only) or chosen.asked
+    name = " ".join([*(only or [chapter]), *(["exam"] if mode == "exam" else [])])
+    shown = QuizWidget(name, chosen.title, asked, mode=mode, bank=bank, progress=Progress())
     if replay is not None:
         shown.follow(replay)
     return shown

@@ -144,14 +144,20 @@ def messages_on_the_wire(
     )
 
 
-def traffic(trace: Trace) -> dict[tuple[str, str, str], int]:
-    """How many transmissions went each way, by (source, target, kind of message), in order of first use."""
+def traffic(trace: Trace, source: str | None = None) -> dict[tuple[str, str, str], int]:
+    """How many transmissions went each way, by (source, target, kind of message), in order of first use.
+
+    With a source: only what this node sent. Raises KeyError for an unknown one.
+    """
+    only = None if source is None else trace.node_index(source)
     kinds = [kind for kind, _, _, _ in trace.message_rows()]
     counts: dict[tuple[int, int, int], int] = {}
     for row in trace.rows("sent"):
+        if only is not None and row[3] != only:
+            continue
         way = (row[3], row[6], kinds[row[4] - 1] if row[4] else 0)
         counts[way] = counts.get(way, 0) + 1
     return {
-        (trace.nodes[source], trace.nodes[target], str(trace.values[kind])): count
-        for (source, target, kind), count in counts.items()
+        (trace.nodes[sender], trace.nodes[target], str(trace.values[kind])): count
+        for (sender, target, kind), count in counts.items()
     }
