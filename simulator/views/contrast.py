@@ -123,7 +123,7 @@ class Contrast(Bench):
         for trace, times in zip((self.left, self.right), whole, strict=True):
             first, last = bisect_left(times, begin), bisect_right(times, until) - 1
             first = min(first, len(times) - 1)
-            parts.append(replay_data(trace, first=first, last=max(first, last)) if times else None)
+            parts.append(replay_data(trace, first=first, last=max(first, last), compact=True) if times else None)
         return {"from": begin, "to": until, "sides": parts}
 
     def __repr__(self) -> str:
@@ -143,7 +143,7 @@ def _tallies(trace: Trace) -> list[dict[str, Any]]:
     return [
         {"look": "done", "told": "accepted", "times": _rounded(accepted)},
         {"look": "lost", "told": "given up", "times": _rounded(given_up)},
-        {"look": "event", "told": "known to everybody", "times": _rounded(sorted(everybody_knows(trace).values()))},
+        {"look": "event", "told": "known to all", "times": _rounded(sorted(everybody_knows(trace).values()))},
     ]
 
 

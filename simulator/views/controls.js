@@ -26,7 +26,7 @@ function sliderControl(spec, id, enter) {
     input.style.setProperty('--part', `${(value - spec.low) / (spec.high - spec.low || 1) * 100}%`);
   }
   return {
-    parts: [html('label', {for: id}, spec.label), output, input],
+    parts: [html('label', {for: id}, spec.label), input, output],
     show(value) { input.value = value; say(value); },
     enable(on) { input.disabled = !on; output.textContent = on ? output.textContent : 'none'; },
   };

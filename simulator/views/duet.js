@@ -2,7 +2,7 @@
 // `createDuet(options)` gives {element, setup(frame), show(replay), goto(time), fit(), key(event), destroy()}.
 
 const PACES = [[1 / 100, '100 × slower'], [1 / 30, '30 × slower'], [1 / 10, '10 × slower'], [1, 'as fast as it is'], [4, '4 × faster']];
-const LONGEST_WAIT = 350, SETTLE = 160, NARROW = 560;
+const LONGEST_WAIT = 350, SETTLE = 160, SMALLEST = .66;
 
 const countUpTo = (times, time) => {
   let low = 0, high = times.length;
@@ -46,7 +46,8 @@ function createSide(name) {
     // Beside each other both run downwards, above each other to the right: so both are in sight at once.
     fit(beside) {
       if (!data || !theatre.clientWidth) return;
-      const chosen = layouts[beside || theatre.clientWidth < NARROW ? 1 : 0];
+      const [wide, tall] = layouts;
+      const chosen = beside || theatre.clientWidth < wide.w * SMALLEST ? tall : wide;
       data.layouts = [chosen, chosen];
       if (stage.fit(theatre.clientWidth - 16)) drawnAt = null;
     },

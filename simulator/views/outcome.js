@@ -5,6 +5,10 @@ const STATUS = {
   'holds so far': {look: 'waiting', told: 'holds so far'},
   broken: {look: 'lost', told: 'broken'},
 };
+const WHOLE = {
+  holds: 'Every guarantee that this run can be held to holds.',
+  'holds so far': 'Every guarantee holds so far; some work was still under way when the run ended.',
+};
 const WORST = ['broken', 'holds so far', 'holds'];
 
 const worst = verdicts => WORST.find(status => verdicts.some(verdict => verdict.status === status)) ?? 'holds';
@@ -43,18 +47,18 @@ function createVerdicts(jump) {
     }
   }
 
+  const row = (status, sentence, evidence = []) => html('p', {class: 'eda-sentence'}, shape(STATUS[status].look), html('span', {},
+    sentence, ...evidence.map(step => html('button', {
+      type: 'button', class: 'eda-evidence', title: step.sentence, onclick: () => jump(step.index),
+      'aria-label': `Show step ${step.index}: ${step.sentence}`,
+    }, `step ${step.index}`))));
+
   function drawSentences() {
     for (const [check, chip] of chips) chip.button.setAttribute('aria-pressed', check === chosen);
-    const telling = chosen ? verdicts.filter(verdict => verdict.check === chosen)
-      : verdicts.filter(verdict => verdict.status === worst(verdicts));
-    const whole = !chosen && worst(verdicts) === 'holds';
-    const rows = whole ? [html('p', {class: 'eda-sentence'}, shape('done'), html('span', {},
-      verdicts.length ? 'Every guarantee that this run can be held to holds.' : 'There is nothing to judge in this run.'))]
-      : telling.map(verdict => html('p', {class: 'eda-sentence'}, shape(STATUS[verdict.status].look), html('span', {},
-        html('span', {}, verdict.sentence), ...verdict.evidence.map(step => html('button', {
-          type: 'button', class: 'eda-evidence', title: step.sentence, onclick: () => jump(step.index),
-          'aria-label': `Show step ${step.index}: ${step.sentence}`,
-        }, `step ${step.index}`)))));
+    const whole = worst(verdicts);
+    const rows = !chosen && whole !== 'broken' ? [row(whole, verdicts.length ? WHOLE[whole] : 'There is nothing to judge in this run.')]
+      : verdicts.filter(verdict => (chosen ? verdict.check === chosen : verdict.status === 'broken'))
+        .map(verdict => row(verdict.status, verdict.sentence, verdict.evidence));
     told.replaceChildren(...rows);
   }
 

@@ -70,6 +70,17 @@ class Row:
 
 
 @frozen
+class Slots:
+    """How many cells or chips a row has at most."""
+
+    cells: int
+    chips: int
+
+
+ROOMY, USUAL, COMPACT = Slots(8, 4), Slots(6, 3), Slots(4, 1)
+
+
+@frozen
 class Panel:
     """A node as it is drawn."""
 
@@ -120,11 +131,11 @@ class _Use:
 
 
 def panels(
-    trace: Trace, start: Frame, edits: Iterable[Iterable[Edit]], *, label_width: float, roomy: bool
+    trace: Trace, start: Frame, edits: Iterable[Iterable[Edit]], *, label_width: float, slots: Slots
 ) -> dict[str, Panel]:
     """What each node shows, by name, for the stretch of the trace that begins at ``start`` and goes through ``edits``.
 
-    ``label_width`` is the width of the widest message label; ``roomy`` gives rows more slots.
+    ``label_width`` is the width of the widest message label; ``slots`` how many a row has at most.
     """
     uses = {name: _Use() for name in trace.nodes}
     for node, fields in start.state.items():
@@ -134,10 +145,10 @@ def panels(
     for step in edits:
         for edit in step:
             uses[edit.node].change(edit.field, (edit.new is not None) - (edit.old is not None), edit.entry)
-    return {node.name: _panel(node, uses[node.name], label_width, roomy) for node in trace.scenario.nodes}
+    return {node.name: _panel(node, uses[node.name], label_width, slots) for node in trace.scenario.nodes}
 
 
-def _panel(node: Node, use: _Use, label_width: float, roomy: bool) -> Panel:
+def _panel(node: Node, use: _Use, label_width: float, most: Slots) -> Panel:
     labels = [label for name, (label, _) in _CHIP_ROWS.items() if name in use.most]
     labels += [label for name, label in _TEXT_ROWS.items() if name in use.most]
     partitions = _partitions(node, use)
@@ -149,14 +160,14 @@ def _panel(node: Node, use: _Use, label_width: float, roomy: bool) -> Panel:
     y = HEAD
     wide = 0.0
     for number in partitions:
-        slots = min(max(use.most.get(f"log {number}", 0), 4), 8 if roomy else 6)
+        slots = min(max(use.most.get(f"log {number}", 0), 4), most.cells)
         slot = max(label_width + 8, 24)
         rows.append(Row("cells", f"p{number}", f"log {number}", left, y, slots, slot, "last", f"committed {number}", groups))
         y += CELL_HEIGHT + OFFSET_HEIGHT + MARK_HEIGHT * len(groups) + ROW_GAP
         wide = max(wide, left + slots * slot + PADDING - 3)
     for name, (label, shows) in _CHIP_ROWS.items():
         if name in use.most:
-            slots = min(use.most[name], 4 if roomy else 3)
+            slots = min(use.most[name], most.chips)
             slot = label_width + GLYPH + 14
             # Behind the last chip stands how many there are, where some are out of sight or a sum is worth knowing.
             rows.append(Row("chips", label, name, left, y, slots, slot, "last" if shows == "last" else "first"))

@@ -17,7 +17,7 @@ from simulator.reading.sentences import sentence
 from simulator.trace import Step, Trace
 from simulator.validation import did_you_mean
 from simulator.views.layout import Layout, layout
-from simulator.views.panels import CHARACTER, Labels, as_json, panels
+from simulator.views.panels import CHARACTER, COMPACT, ROOMY, USUAL, Labels, as_json, panels
 from simulator.views.style import LOOKS
 
 MOST_STEPS = 5_000
@@ -36,17 +36,23 @@ NOTABLE = ("lost", "again", "unknown", "refused", "down", "paused", "open", "ski
 
 
 def replay_data(
-    trace: Trace, *, first: int | None = None, last: int | None = None, focus: str | int | None = None
+    trace: Trace,
+    *,
+    first: int | None = None,
+    last: int | None = None,
+    focus: str | int | None = None,
+    compact: bool = False,
 ) -> dict[str, Any]:
     """Everything that `Replay` and `write_page` show, as JSON-able data.
 
     ``first`` and ``last`` are steps of the trace and choose a stretch of it (inclusive); ``focus`` is a node's name, a
-    key, or a message's id: all that has nothing to do with it is dimmed.
+    key, or a message's id: all that has nothing to do with it is dimmed. A ``compact`` picture shows less of what each node
+    holds, for where there is little room.
 
     Raises ValueError for a stretch that is empty or longer than `MOST_STEPS`, and for a focus that is not in it.
     """
     start, end = stretch(trace, first, last)
-    return _Recording(trace, start, end).data(focus)
+    return _Recording(trace, start, end).data(focus, compact=compact)
 
 
 def stretch(trace: Trace, first: int | None, last: int | None) -> tuple[int, int]:
@@ -100,15 +106,16 @@ class _Recording:
         self._messages = sorted(self._held | here | {each.message for each in self._flights})
         self._looks = _looks(trace, self._messages)
 
-    def data(self, focus: str | int | None) -> dict[str, Any]:
+    def data(self, focus: str | int | None, *, compact: bool) -> dict[str, Any]:
         trace = self._trace
         labels = Labels(trace, self._held)
         widest = max((len(labels.of(each)) for each in self._held), default=2) * CHARACTER
         columns = len({box.x for box in layout(trace.scenario).boxes.values()})
-        shown = panels(trace, self._before, self._edits, label_width=widest, roomy=columns <= 3)
+        slots = COMPACT if compact else ROOMY if columns <= 3 else USUAL
+        shown = panels(trace, self._before, self._edits, label_width=widest, slots=slots)
         sizes = {name: (panel.width, panel.height) for name, panel in shown.items()}
-        wide = layout(trace.scenario, sizes, gap=110 if columns <= 3 else 84)
-        tall = layout(trace.scenario, sizes, down=True, gap=64, spread=16)
+        wide = layout(trace.scenario, sizes, gap=64 if compact else 110 if columns <= 3 else 84)
+        tall = layout(trace.scenario, sizes, down=True, gap=48 if compact else 64, spread=16)
         paths, values = _Table(), _Table()
         return {
             "name": trace.scenario.name.replace("_", " ") or "the run",
