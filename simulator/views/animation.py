@@ -16,8 +16,9 @@ from simulator.views.style import FONT, GROUND, LOOKS, SHAPES
 _EDGE, _CAPTION, _REST = 18.0, 58.0, 2.0
 """Pixels around the picture and under it; seconds that it rests before it begins again."""
 
-_SHORTEST, _USUAL, _LONGEST, _LOST = 0.22, 0.5, 1.1, 0.9
-"""Seconds that a step takes: at least, where as much time passes as at the median step, at most, and where something is lost."""
+_SHORTEST, _USUAL, _LONGEST, _ARRIVAL, _LOST = 0.22, 0.5, 1.1, 0.45, 0.9
+"""Seconds that a step takes: at least, where as much time passes as at the median step, at most, and at least where
+something arrives or is lost."""
 
 Spans = tuple[tuple[float, float], ...]
 """When something is in sight: (from, to) in seconds."""
@@ -44,8 +45,7 @@ class _Film:
         self._data = data
         self._shown = [-1, *(step for step, quiet in enumerate(data["quiet"]) if quiet == "0")]
         self._begins = _beginnings(data, self._shown)
-        self.length = self._begins[-1] + _REST
-        self._begins.append(self.length)
+        self.length = self._begins[-1] = self._begins[-1] + _REST
         self._spans: dict[Mark, list[tuple[float, float]]] = {}
         self._ways: dict[int, list[tuple[float, Moving]]] = {}
         self._picture = Picture(data)
@@ -137,16 +137,20 @@ class _Film:
 
 
 def _beginnings(data: Mapping[str, Any], shown: Sequence[int]) -> list[float]:
-    """When each shown step begins, in seconds: in step with simulated time, but for very short and very long waits."""
+    """When each shown step begins and the last one ends, in seconds: as simulated time goes, but never too short or long."""
     times = [float(data["before"] if step < 0 else data["time"][step]) for step in shown]
     gaps = [after - before for before, after in itertools.pairwise(times)]
     usual = sorted(gap for gap in gaps if gap > 0)
     unit = _USUAL / usual[len(usual) // 2] if usual else 0.0
-    begins = [0.0, 0.8]
+    arrivals = {flight[5] for flight in data["flights"]}
+    begins = [0.0]
+    lasts = 0.8
     for step, gap in zip(shown[1:], gaps, strict=True):
+        begins.append(begins[-1] + lasts)
         lost = data["tone"][step] >= 0 and data["tones"][data["tone"][step]] == "lost"
-        begins.append(begins[-1] + max(_LOST if lost else _SHORTEST, min(_LONGEST, gap * unit)))
-    return begins[:-1] if len(begins) > len(shown) else begins
+        least = _LOST if lost else _ARRIVAL if step in arrivals else _SHORTEST
+        lasts = max(least, min(_LONGEST, gap * unit))
+    return [*begins, begins[-1] + lasts]
 
 
 def _part(fraction: float) -> str:
@@ -198,7 +202,7 @@ def _styles() -> str:
     return (
         f"<style>svg{{{light}font-family:{FONT}}}@media(prefers-color-scheme:dark){{svg{{{dark}}}}}{rules}"
         ".strong{stroke-width:2.2}.dashed{stroke-dasharray:2.5 2.5}.none{fill:none}.faint{opacity:.2}"
-        ".tint16{fill-opacity:.16}.tint30{fill-opacity:.3}.middle{text-anchor:middle}.bold{font-weight:650}</style>"
+        ".tint16{fill-opacity:.16}.tint30{fill-opacity:.3}.middle{text-anchor:middle}.end{text-anchor:end}.bold{font-weight:650}</style>"
     )
 
 

@@ -7,7 +7,8 @@ const ICONS = {
 };
 const SPEEDS = [[.5, '½×'], [1, '1×'], [2, '2×'], [4, '4×'], [10, '10×']];
 const ROW = 30, SPARE = 6, MOST_CAUSES = 12;
-const SHORTEST = 130, LONGEST = 1100, USUAL = 420, GLIDE = 200;
+// How long a step takes while it plays, in milliseconds; a message's arrival and its loss are given time to be seen.
+const SHORTEST = 130, LONGEST = 1100, USUAL = 420, ARRIVAL = 360, LOST = 600, GLIDE = 200;
 
 const html = (name, attributes = {}, ...children) => {
   const element = document.createElement(name);
@@ -40,6 +41,7 @@ function createPlayer(data, options) {
   const still = matchMedia('(prefers-reduced-motion: reduce)');
   const quiet = at => data.quiet[at] === '1';
   const quietFlights = data.flights.map(flight => flight[9] === '' && quiet(Math.max(flight[4], 0)));
+  const arrivals = new Set(data.flights.map(flight => flight[5]));
   const timeAt = step => (step < 0 ? data.before : data.time[step]);
   const told = step => (step < 0 ? (data.first ? 'Before the first step of this part.' : 'Nothing has happened yet.') : data.sentence[step]);
   let current = -1, from = -1, playing = false, frame = 0, part = 1, last = 0;
@@ -260,7 +262,8 @@ function createPlayer(data, options) {
 
   function lasting() {
     const usual = Math.min(LONGEST, Math.max(SHORTEST, Math.abs(timeAt(current) - timeAt(from)) * unit));
-    return (data.tones[data.tone[current]] === 'lost' ? Math.max(usual, 600) : usual) / settings.speed;
+    const least = data.tones[data.tone[current]] === 'lost' ? LOST : arrivals.has(current) ? ARRIVAL : 0;
+    return Math.max(usual, least) / settings.speed;
   }
 
   function run() {

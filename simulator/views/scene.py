@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from simulator.views.layout import Route
 from simulator.views.panels import CELL_HEIGHT, CHIP_HEIGHT, MARK_HEIGHT, OFFSET_HEIGHT, PADDING
+from simulator.views.style import LOOKS
 
 FLIGHT_GAP = 17.0
 LANE = 8.0
@@ -113,6 +114,7 @@ class Picture:
         yield Mark("text", (beside, y + 19, 10.5), "muted", node["title"], "start")
         if status:
             yield Mark("shape", (x + node["w"] - 16, y + 15, 6.5, 0), status, status)
+            yield Mark("text", (x + node["w"] - 27, y + 19, 11), status, LOOKS[status].label, "end bold")
         for row in node["rows"]:
             yield Mark("text", (x + PADDING, y + row["y"] + 15, 11), "muted", row["label"], "start")
             draw = {"cells": self._cells, "chips": self._chips, "text": self._text}[row["kind"]]
