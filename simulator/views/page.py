@@ -8,7 +8,7 @@ from pathlib import Path
 
 from simulator.trace import Trace
 from simulator.views.player import player_script, player_style
-from simulator.views.replay_data import replay_data
+from simulator.views.replay_data import replay_data, within
 
 
 def write_page(
@@ -25,7 +25,7 @@ def write_page(
     Raises ValueError as `Replay` does, and OSError where the file can't be written.
     """
     data = replay_data(trace, first=first, last=last, focus=focus)
-    begin = data["first"] - 1 if at is None else at
+    begin = data["first"] - 1 if at is None else within(data, at)
     title = html.escape(f"Replay of {data['name']}")
     # "</script>" inside a text would end the script; "<" written as an escape means the same to JSON.
     packed = json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")

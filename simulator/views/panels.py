@@ -13,6 +13,7 @@ from typing import Any, Literal
 from attrs import frozen
 
 from simulator.reading.frames import Edit, Frame
+from simulator.reading.parties import groups
 from simulator.scenario import Node
 from simulator.trace import Trace
 
@@ -145,6 +146,12 @@ def panels(
     for step in edits:
         for edit in step:
             uses[edit.node].change(edit.field, (edit.new is not None) - (edit.old is not None), edit.entry)
+    # Groups stand in the scenario's order, as their consumers do.
+    order = list(groups(trace))
+    for use in uses.values():
+        use.groups = dict.fromkeys(
+            sorted(use.groups, key=lambda group: order.index(group) if group in order else len(order))
+        )
     return {node.name: _panel(node, uses[node.name], label_width, slots) for node in trace.scenario.nodes}
 
 
@@ -152,8 +159,8 @@ def _panel(node: Node, use: _Use, label_width: float, most: Slots) -> Panel:
     labels = [label for name, (label, _) in _CHIP_ROWS.items() if name in use.most]
     labels += [label for name, label in _TEXT_ROWS.items() if name in use.most]
     partitions = _partitions(node, use)
-    groups = tuple(use.groups)
-    labels += [f"p{number}" for number in partitions] + [shortened(group) for group in groups if partitions]
+    readers = tuple(use.groups)
+    labels += [f"p{number}" for number in partitions] + [shortened(group) for group in readers if partitions]
     left = PADDING + max((len(label) for label in labels), default=0) * CHARACTER + 8
 
     rows: list[Row] = []
@@ -162,8 +169,10 @@ def _panel(node: Node, use: _Use, label_width: float, most: Slots) -> Panel:
     for number in partitions:
         slots = min(max(use.most.get(f"log {number}", 0), 4), most.cells)
         slot = max(label_width + 8, 24)
-        rows.append(Row("cells", f"p{number}", f"log {number}", left, y, slots, slot, "last", f"committed {number}", groups))
-        y += CELL_HEIGHT + OFFSET_HEIGHT + MARK_HEIGHT * len(groups) + ROW_GAP
+        rows.append(
+            Row("cells", f"p{number}", f"log {number}", left, y, slots, slot, "last", f"committed {number}", readers)
+        )
+        y += CELL_HEIGHT + OFFSET_HEIGHT + MARK_HEIGHT * len(readers) + ROW_GAP
         wide = max(wide, left + slots * slot + PADDING - 3)
     for name, (label, shows) in _CHIP_ROWS.items():
         if name in use.most:

@@ -10,7 +10,7 @@ import traitlets
 
 from simulator.trace import Trace
 from simulator.views.player import player_script, player_style
-from simulator.views.replay_data import MOST_STEPS, replay_data
+from simulator.views.replay_data import MOST_STEPS, replay_data, within
 
 __all__ = ["MOST_STEPS", "Replay", "replay_data"]
 
@@ -43,18 +43,18 @@ class Replay(anywidget.AnyWidget):
     ) -> None:
         data = replay_data(trace, first=first, last=last, focus=focus)
         self._asked = at is not None
-        super().__init__(data=data, step=data["first"] - 1 if at is None else _within(data, at))
+        super().__init__(data=data, step=data["first"] - 1 if at is None else within(data, at))
 
     def goto(self, step: int) -> Replay:
         """Show this step; the one before the first shows the state before it. Raises ValueError for any other."""
-        self.step = _within(self.data, step)
+        self.step = within(self.data, step)
         self._asked = True
         return self
 
     @traitlets.validate("step")
-    def _keep_within(self, proposal: Any) -> int:
+    def _keepwithin(self, proposal: Any) -> int:
         try:
-            return _within(self.data, int(proposal["value"]))
+            return within(self.data, int(proposal["value"]))
         except ValueError as error:
             raise traitlets.TraitError(str(error)) from None
 
@@ -83,10 +83,3 @@ class Replay(anywidget.AnyWidget):
             return None
         step = self.step if self._asked else telling_step(self.data)
         return b64encode(to_png(self.data, step)).decode()
-
-
-def _within(data: dict[str, Any], step: int) -> int:
-    first, last = data["first"], data["first"] + len(data["time"]) - 1
-    if not first - 1 <= step <= last:
-        raise ValueError(f"There is no step {step} in this replay; it has the steps {first} to {last}.")
-    return step

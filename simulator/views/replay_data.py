@@ -72,6 +72,17 @@ def stretch(trace: Trace, first: int | None, last: int | None) -> tuple[int, int
     return start, end
 
 
+def within(data: Mapping[str, Any], step: int) -> int:
+    """The step, if a replay's data have it; the one before the first stands for the state before it.
+
+    Raises ValueError for any other.
+    """
+    first, last = data["first"], data["first"] + len(data["time"]) - 1
+    if not first - 1 <= step <= last:
+        raise ValueError(f"There is no step {step} in this replay; it has the steps {first} to {last}.")
+    return step
+
+
 class _Table:
     """Gives each different value a number."""
 

@@ -208,13 +208,14 @@ def test_python_can_read_and_move_the_step(trace):
     assert Replay(trace).step == -1
 
 
-def test_a_step_that_is_not_in_the_replay_is_refused(trace):
+def test_a_step_that_is_not_in_the_replay_is_refused(trace, tmp_path):
     replay = Replay(trace, first=10, last=20)
 
     for wrong in (
         lambda: replay.goto(21),
         lambda: Replay(trace, at=len(trace)),
         lambda: Replay(trace, first=10, last=20, at=5),
+        lambda: write_page(trace, tmp_path / "run.html", at=-2),
     ):
         with pytest.raises(ValueError, match="There is no step"):
             wrong()
