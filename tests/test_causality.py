@@ -85,7 +85,8 @@ def test_a_log_only_grows_and_what_is_read_is_what_was_written(scenario: Scenari
 def test_on_ordered_links_nothing_overtakes_whatever_goes_wrong(scenario: Scenario, seed: int):
     trace = run(scenario, seed)
 
-    ordered = {pair for link in scenario.links if link.ordered for pair in [(link.source, link.target), (link.target, link.source)]}
+    ends = [(link.source, link.target) for link in scenario.links if link.ordered]
+    ordered = {*ends, *((target, source) for source, target in ends)}
     newest: dict[tuple[str, str], int] = {}
     for step in trace.select("delivered"):
         pair = (step["source"], step.node)

@@ -299,7 +299,9 @@ def test_two_crashes_that_wait_for_the_same_step_are_one():
 
 
 def test_a_fault_never_hides_a_step_from_another():
-    trace = run(hard_work(Crash("b", after="processed", nth=1, restart_after=5), Pause("b", after="processed", nth=2, lasting=30)))
+    faults = [Crash("b", after="processed", nth=1, restart_after=5), Pause("b", after="processed", nth=2, lasting=30)]
+
+    trace = run(hard_work(*faults))
 
     assert happened(trace, *LIFE) == [(11, "crashed"), (16, "restarted"), (31, "paused"), (61, "resumed")]
 
