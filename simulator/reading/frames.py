@@ -37,8 +37,9 @@ from typing import Any, NamedTuple, TypeAlias, overload
 from attrs import field, frozen
 
 from simulator.message import Message
+from simulator.reading.flights import Flight, flights
 from simulator.trace import STEP, Trace
-from simulator.vocabulary import BY_CODE, KINDS
+from simulator.vocabulary import BY_CODE
 
 Entry: TypeAlias = int | str
 Value: TypeAlias = Any
@@ -75,25 +76,6 @@ class Edit(NamedTuple):
     new: Value
 
 
-class Flight(NamedTuple):
-    """One copy of a message on its way, from the step that sent it to the step that ended it."""
-
-    message: int
-    copy: int
-    source: str
-    target: str
-    sent: int
-    """The index of the ``sent`` step."""
-    end: int | None
-    """The index of its ``delivered`` or ``lost`` step; None if it was still under way when the run ended."""
-    left: float
-    """Milliseconds."""
-    arrived: float | None
-    """When it arrived or was lost; None where it was still under way."""
-    lost: str
-    """Why it was lost; empty if it was not."""
-
-
 @frozen
 class Frame:
     """The state after one step: a value, and readable by name: ``frame["billing"]["done"]``."""
@@ -115,7 +97,7 @@ class Frame:
 
     def log(self, topic: str, partition: int = 0) -> tuple[int, ...]:
         """The ids of the records in a partition, by offset."""
-        return self._messages(topic, f"log {partition}")
+        return self.messages(topic, f"log {partition}")
 
     def committed(self, topic: str, group: str) -> dict[int, int]:
         """A group's next offset to read, by partition; without the partitions for which it has committed nothing."""
@@ -127,7 +109,8 @@ class Frame:
 
     def messages(self, node: str, name: str) -> tuple[int, ...]:
         """The ids of the messages in a field, in its order: ``frame.messages("payment", "queue")``."""
-        return self._messages(node, name)
+        held = self[node].get(name, {})
+        return tuple(held[entry].message for entry in sorted(held, key=_in_order))
 
     def processed(self, node: str) -> dict[int, int]:
         """How often this node processed each message."""
@@ -136,10 +119,6 @@ class Frame:
             if chip.state != "skipped":
                 counts[chip.message] = counts.get(chip.message, 0) + 1
         return counts
-
-    def _messages(self, node: str, name: str) -> tuple[int, ...]:
-        held = self[node].get(name, {})
-        return tuple(held[entry].message for entry in sorted(held, key=_in_order))
 
 
 class Frames(Sequence[Frame]):
@@ -198,36 +177,6 @@ def apply(state: State, edits: Iterable[Edit], *, backwards: bool = False) -> No
     """Change a state by edits; backwards, take them back. What a replay does in the browser, in Python."""
     for edit in reversed(list(edits)) if backwards else edits:
         _put(state, edit, edit.old if backwards else edit.new)
-
-
-def carried(message: Message) -> tuple[int, ...]:
-    """The ids of the records that a message brings to a consumer; none for any other message."""
-    if message.kind != "records" or not isinstance(message.payload, tuple):
-        return ()
-    # The payload is flat: partition, offset, record, and again.
-    return message.payload[2::3]
-
-
-def flights(trace: Trace) -> list[Flight]:
-    """Every copy of every message that was ever under way, in the order in which they were sent."""
-    found: list[Flight] = []
-    open_by_send: dict[int, list[int]] = {}
-    sent, duplicated, lost = (KINDS[name].code for name in ("sent", "duplicated", "lost"))
-    for index, time, code, node, message, cause, a, b, c in trace.rows("sent", "duplicated", "delivered", "lost"):
-        if code == sent:
-            open_by_send[index] = [len(found)]
-            found.append(Flight(message, 0, trace.nodes[node], trace.nodes[a], index, None, time, None, ""))
-        elif code == duplicated:
-            for copy in range(1, b):
-                open_by_send[cause].append(len(found))
-                found.append(found[open_by_send[cause][0]]._replace(copy=copy))
-        elif open_by_send.get(cause):
-            copy, reason = (c, str(trace.values[b])) if code == lost else (b, "")
-            places = open_by_send[cause]
-            place = next((each for each in places if found[each].copy == copy), places[0])
-            places.remove(place)
-            found[place] = found[place]._replace(end=index, arrived=time, lost=reason)
-    return found
 
 
 def _in_order(entry: Entry) -> tuple[int, Entry]:

@@ -11,7 +11,8 @@ from typing import Any
 
 from simulator.network import Cut, Exponential, Fixed, Latency, LogNormal, Uniform
 from simulator.reading.causes import firsts, reason
-from simulator.reading.frames import Chip, Edit, Flight, Frames, carried, frames
+from simulator.reading.flights import Flight, carried
+from simulator.reading.frames import Chip, Edit, Frames, frames
 from simulator.reading.lineage import births
 from simulator.reading.sentences import sentence
 from simulator.trace import Step, Trace

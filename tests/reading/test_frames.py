@@ -32,7 +32,8 @@ from simulator import (
 )  # fmt: skip
 from simulator.engine import run_with_states
 from simulator.network import Fault
-from simulator.reading.frames import Chip, Edit, apply, carried, flights, frames
+from simulator.reading.flights import carried, flights
+from simulator.reading.frames import Chip, Edit, apply, frames
 from simulator.trace import Trace
 from tests.reading.written import Maker, Pen, Server, Shop
 
@@ -304,7 +305,11 @@ def test_a_breaker_opens_half_opens_and_closes():
         pen(time, kind, "customers", to="payment")
     every = frames(pen.trace())
 
-    assert [every[at]["customers"].get("breaker") for at in range(3)] == [{"payment": "open"}, {"payment": "half-open"}, None]
+    assert [every[at]["customers"].get("breaker") for at in range(3)] == [
+        {"payment": "open"},
+        {"payment": "half-open"},
+        None,
+    ]
 
 
 def test_the_copies_of_a_duplicate_end_each_at_its_own_step():
