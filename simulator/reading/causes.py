@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import overload
+from typing import TypeVar, overload
 
 from attrs import frozen
 
@@ -13,8 +13,11 @@ from simulator.reading.lineage import is_birth_of_a_client, pieces
 from simulator.reading.parties import group_of, members, processors
 from simulator.reading.repeats import reorderings
 from simulator.reading.sentences import sentence
+from simulator.reading.tables import as_html, as_text
 from simulator.trace import STEP, Step, Trace
 from simulator.vocabulary import APPENDED, FETCHED, KINDS, LOST, SENT
+
+_Line = TypeVar("_Line")
 
 _SHOWN_FIRST, _SHOWN_LAST = 8, 16
 """How many steps of a long story are shown at its two ends."""
@@ -48,12 +51,25 @@ class Story(Sequence[Step]):
         return self.steps[index]
 
     def __repr__(self) -> str:
-        steps = self.steps
-        lines = [f"  {step.time:>10,.1f} ms  #{step.index:<6} {sentence(step)}" for step in steps]
-        if len(lines) > _SHOWN_FIRST + _SHOWN_LAST + 1:
-            hidden = len(lines) - _SHOWN_FIRST - _SHOWN_LAST
-            lines[_SHOWN_FIRST:-_SHOWN_LAST] = [f"  … {hidden} more steps …"]
-        return "\n".join([self.title, *lines])
+        lines = as_text(self._rows, numbers=(0,)).splitlines()
+        return "\n".join([self.title, *(f"  {line}" for line in self._shortened(lines, f"… {self._hidden} more steps …"))])
+
+    def _repr_html_(self) -> str:
+        rows = self._shortened(self._rows, ("", "", f"… {self._hidden} more steps …"))
+        return as_html(rows, numbers=(0,), title=self.title)
+
+    @property
+    def _rows(self) -> list[tuple[str, str, str]]:
+        return [(f"{step.time:,.1f} ms", f"#{step.index}", sentence(step)) for step in self.steps]
+
+    @property
+    def _hidden(self) -> int:
+        """How many steps in the middle are left out, so that none is where only one would be."""
+        surplus = len(self.steps) - _SHOWN_FIRST - _SHOWN_LAST
+        return surplus if surplus > 1 else 0
+
+    def _shortened(self, lines: list[_Line], instead: _Line) -> list[_Line]:
+        return [*lines[:_SHOWN_FIRST], instead, *lines[-_SHOWN_LAST:]] if self._hidden else lines
 
 
 def why(trace: Trace, step: Step | int) -> Story:

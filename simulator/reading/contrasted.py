@@ -16,6 +16,7 @@ from simulator.reading.health import downtimes
 from simulator.reading.lineage import births, origins
 from simulator.reading.outcomes import Better, number, told
 from simulator.reading.parties import clients, processors
+from simulator.reading.tables import as_html, as_text
 from simulator.trace import Trace
 from simulator.values import Span
 
@@ -58,16 +59,26 @@ class Contrasted:
                 return fact
         raise KeyError(f'There is no line "{name}"; the lines are: {", ".join(fact.name for fact in self.facts)}.')
 
+    def only(self, *words: str) -> Contrasted:
+        """The lines in whose names one of these words occurs. Raises KeyError for a word that is in none."""
+        for word in words:
+            if not any(word in fact.name for fact in self.facts):
+                raise KeyError(f'No line has "{word}" in its name; the lines are: {", ".join(fact.name for fact in self.facts)}.')
+        return Contrasted(tuple(fact for fact in self.facts if any(word in fact.name for word in words)), self.names)
+
     def __repr__(self) -> str:
+        return as_text([("measure", *self.names, "better"), *self._lines])
+
+    def _repr_html_(self) -> str:
+        return as_html(self._lines, heads=("measure", *self.names, "better"))
+
+    @property
+    def _lines(self) -> list[tuple[str, str, str, str]]:
         winner = {"left": self.names[0], "right": self.names[1], None: ""}
-        lines = [("measure", *self.names, "better")]
-        for fact in self.facts:
-            cells = [_cell(value, said) for value, said in zip((fact.left, fact.right), fact.said, strict=True)]
-            lines.append((told(fact.name, fact.unit), cells[0], cells[1], winner[fact.winner]))
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        return "\n".join(
-            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
-        )
+        return [
+            (told(fact.name, fact.unit), _cell(fact.left, fact.said[0]), _cell(fact.right, fact.said[1]), winner[fact.winner])
+            for fact in self.facts
+        ]
 
 
 def contrasted(left: Trace, right: Trace, *, names: tuple[str, str] = ("left", "right")) -> Contrasted:

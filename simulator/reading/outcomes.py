@@ -15,9 +15,13 @@ from simulator.reading.lags import backlog
 from simulator.reading.lineage import origins
 from simulator.reading.parties import clients, groups, processors, topics_of
 from simulator.reading.repeats import duplicates, reorderings
+from simulator.reading.tables import as_html, as_text
 from simulator.trace import Trace
 
 Better = Literal["lower", "higher"]
+
+_NUMBERS = (1, 2, 3)
+"""The columns of a table that hold numbers."""
 
 
 @frozen
@@ -65,18 +69,21 @@ class Table:
     names: tuple[str, str] = ("this run", "that run")
 
     def __repr__(self) -> str:
-        heads = ("measure", *self.names, "Δ")
-        lines = [
+        return as_text([self._heads, *self._lines], _NUMBERS)
+
+    def _repr_html_(self) -> str:
+        return as_html(self._lines, _NUMBERS, heads=self._heads)
+
+    @property
+    def _heads(self) -> tuple[str, str, str, str]:
+        return ("measure", *self.names, "Δ")
+
+    @property
+    def _lines(self) -> list[tuple[str, str, str, str]]:
+        return [
             (told(row.name, row.unit), number(row.left), number(row.right), number(row.delta, signed=True))
             for row in self.rows
         ]
-        widths = [max(map(len, column)) for column in zip(heads, *lines, strict=True)]
-        return "\n".join(
-            "  ".join(
-                cell.ljust(width) if place == 0 else cell.rjust(width) for place, (cell, width) in enumerate(pairs)
-            ).rstrip()
-            for pairs in (tuple(zip(line, widths, strict=True)) for line in (heads, *lines))
-        )
 
 
 def told(name: str, unit: str) -> str:

@@ -1,0 +1,34 @@
+"""Tables as text with aligned columns, and as HTML, which a notebook can wrap in a narrow window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+
+def as_text(rows: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> str:
+    """Rows of equally many cells, in aligned columns; the columns at the places in ``numbers`` are aligned to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if place in numbers else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )
+
+
+def as_html(rows: Sequence[Sequence[str]], numbers: Sequence[int] = (), *, heads: Sequence[str] = (), title: str = "") -> str:
+    """The same as an HTML table, with a line of heads and a title where there are any."""
+
+    def line(cells: Sequence[str], tag: str) -> str:
+        sides = ["right" if place in numbers else "left" for place in range(len(cells))]
+        return "".join(
+            f'<{tag} style="text-align: {side}; vertical-align: top">{escape(cell)}</{tag}>'
+            for cell, side in zip(cells, sides, strict=True)
+        )
+
+    caption = f'<caption style="text-align: left">{escape(title)}</caption>' if title else ""
+    head = f"<thead><tr>{line(heads, 'th')}</tr></thead>" if heads else ""
+    body = "".join(f"<tr>{line(row, 'td')}</tr>" for row in rows)
+    return f"<table>{caption}{head}<tbody>{body}</tbody></table>"
