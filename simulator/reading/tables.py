@@ -22,10 +22,11 @@ def as_html(rows: Sequence[Sequence[str]], numbers: Sequence[int] = (), *, heads
     """The same as an HTML table, with a line of heads and a title where there are any."""
 
     def line(cells: Sequence[str], tag: str) -> str:
-        sides = ["right" if place in numbers else "left" for place in range(len(cells))]
+        number = "text-align: right; white-space: nowrap"
+        styles = [number if place in numbers else "text-align: left" for place in range(len(cells))]
         return "".join(
-            f'<{tag} style="text-align: {side}; vertical-align: top">{escape(cell)}</{tag}>'
-            for cell, side in zip(cells, sides, strict=True)
+            f'<{tag} style="{style}; vertical-align: top">{escape(cell)}</{tag}>'
+            for cell, style in zip(cells, styles, strict=True)
         )
 
     caption = f'<caption style="text-align: left">{escape(title)}</caption>' if title else ""

@@ -111,8 +111,9 @@ class Picture:
         yield Mark("box", (x, y, node["w"], node["h"], NODE_RADIUS), "accent" if now else "line", style=style, ground=ground)
         yield Mark("text", (x + PADDING, y + 19, 13), "ink", node["name"], "start bold")
         beside = x + PADDING + len(node["name"]) * 9.2 + 6
-        yield Mark("text", (beside, y + 19, 10.5), "muted", node["title"], "start")
-        if status:
+        if not status:
+            yield Mark("text", (beside, y + 19, 10.5), "muted", node["title"], "start")
+        else:
             yield Mark("shape", (x + node["w"] - 16, y + 15, 6.5, 0), status, status)
             yield Mark("text", (x + node["w"] - 27, y + 19, 11), status, LOOKS[status].label, "end bold")
         for row in node["rows"]:
