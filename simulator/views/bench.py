@@ -12,6 +12,7 @@ import traitlets
 
 from simulator.parameters import Parameter
 from simulator.reading import checks, sentence
+from simulator.reading.distribution import Distribution
 from simulator.reading.outcomes import Row, number, told
 from simulator.scenario import Scenario
 from simulator.trace import ENDINGS, Trace
@@ -167,12 +168,28 @@ class Bench(anywidget.AnyWidget):
                 self.replay = {"of": of, **data}
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
-        """The widget, and for wherever no widget can be a line of text."""
+        """The widget, and for wherever no widget can be (GitHub, an untrusted notebook) a picture and a line of text."""
         made = super()._repr_mimebundle_(**options)
         bundle, extra = made if isinstance(made, tuple) else (made, {})
         if bundle is None:
             return made
-        return {**bundle, "text/plain": repr(self)}, extra
+        bundle = {**bundle, "text/plain": repr(self)}
+        still = self._still()
+        if still is not None:
+            bundle["image/png"] = still
+        return bundle, extra
+
+    def _still(self) -> bytes | None:
+        try:
+            from simulator.views.posters import poster
+        except ImportError:
+            # matplotlib is not there in a browser's Python; the widget is.
+            return None
+        return poster(str(self.setup["title"]), *self._poster(), repr(self)).to_png()
+
+    def _poster(self) -> tuple[list[str], list[list[str]], dict[str, Distribution]]:
+        """The heads and rows of the table, and how long customers waited by name of the run."""
+        raise NotImplementedError
 
 
 class Remembered:

@@ -10,7 +10,8 @@ import traitlets
 from attrs import frozen
 
 from simulator.reading.contrasted import Contrasted, contrasted
-from simulator.reading.flow import everybody_knows
+from simulator.reading.distribution import Distribution
+from simulator.reading.flow import everybody_knows, latency
 from simulator.reading.outcomes import number, told
 from simulator.reading.parties import clients, extent
 from simulator.trace import Trace
@@ -126,9 +127,21 @@ class Contrast(Bench):
             parts.append(replay_data(trace, first=first, last=max(first, last), compact=True) if times else None)
         return {"from": begin, "to": until, "sides": parts}
 
+    def _poster(self) -> tuple[list[str], list[list[str]], dict[str, Distribution]]:
+        rows = [
+            [row["name"], *(f"{cell} ({said})" if said and "," not in said else cell for cell, said in _said(row))]
+            for row in self.shown["table"]
+        ]
+        waited = {name: latency(trace) for name, trace in zip(self._names, (self.left, self.right), strict=True)}
+        return ["measure", *self._names], rows, waited
+
     def __repr__(self) -> str:
         made: _Made = self._made
         return f"<Contrast of {self._names[0]} and {self._names[1]}, seed {self.seed}: {_summary(made, self._names)}>"
+
+
+def _said(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return list(zip(row["cells"][:2], row["more"], strict=True))
 
 
 def _goes_on(times: Sequence[float], begin: float) -> bool:

@@ -10,6 +10,8 @@ from attrs import frozen
 
 from simulator.parameters import NamedScenario, parameters, summary
 from simulator.reading.comparison import Comparison, compare
+from simulator.reading.distribution import Distribution
+from simulator.reading.flow import latency
 from simulator.reading.outcomes import Outcome, number, outcome, tabulate
 from simulator.scenario import Scenario
 from simulator.trace import Trace
@@ -103,6 +105,13 @@ class Explore(Bench):
         last = first + _PART - 1
         note = f"This run has {len(trace):,} steps; here are {first:,} to {last:,}. A verdict's steps lead to their own part."
         return {"data": replay_data(trace, first=first, last=last), "note": note}
+
+    def _poster(self) -> tuple[list[str], list[list[str]], dict[str, Distribution]]:
+        rows = [[row["name"], *row["cells"]] for row in self.shown["table"]]
+        waited = {"now": latency(self.trace)}
+        if self._now != self._was:
+            waited["was"] = latency(self._remembered(*self._was).trace)
+        return ["measure", "was", "now", "Δ"], rows, waited
 
     def __repr__(self) -> str:
         return f"<Explore {self._controls.code(*self._now)}: {_summary(self._made)}>"

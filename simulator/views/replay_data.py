@@ -116,7 +116,7 @@ class _Recording:
         self._held = self._held_messages()
         here = {step.message.id for step in self._steps if step.message}
         self._messages = sorted(self._held | here | {each.message for each in self._flights})
-        self._looks = _looks(trace, self._messages)
+        self._looks = message_looks(trace, self._messages)
 
     def data(self, focus: str | int | None, *, compact: bool) -> dict[str, Any]:
         trace = self._trace
@@ -315,7 +315,7 @@ class _Recording:
         return {"name": name, "nodes": sorted(touched), "messages": sorted(near | around)}
 
 
-def _looks(trace: Trace, messages: Iterable[int]) -> dict[int, str]:
+def message_looks(trace: Trace, messages: Iterable[int]) -> dict[int, str]:
     """What sort each of these messages is: an event, a request, a reply, or a part of a protocol."""
     logs = {node.name for node in trace.scenario.nodes if node.role == "broker"}
     to_logs = {step[4] for step in trace.rows("sent") if trace.nodes[step[6]] in logs}

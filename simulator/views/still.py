@@ -96,7 +96,7 @@ def _draw(axes: Axes, mark: Mark, x: float, y: float, order: float) -> None:
     elif mark.kind == "shape":
         left, top, size, turn = mark.at
         moved = Affine2D().scale(size).rotate_deg(turn).translate(x + left, y + top)
-        path = _path(SHAPES[LOOKS[mark.text].shape]).transformed(moved)
+        path = shape_path(SHAPES[LOOKS[mark.text].shape]).transformed(moved)
         alpha = 0.2 if mark.style == "faint" else 1
         axes.add_patch(PathPatch(path, facecolor=ink, linewidth=0, zorder=order, alpha=alpha))
     else:
@@ -117,7 +117,7 @@ def _mixed(ink: str, ground: str, part: float) -> tuple[float, float, float]:
 _CODES = {"M": [Path.MOVETO], "L": [Path.LINETO], "C": [Path.CURVE4] * 3, "Z": [Path.CLOSEPOLY]}
 
 
-def _path(text: str) -> Path:
+def shape_path(text: str) -> Path:
     """A shape of `SHAPES` as matplotlib's own path."""
     points: list[tuple[float, float]] = []
     codes: list[Any] = []
