@@ -33,6 +33,7 @@ class _Made:
     trace: Trace
     outcome: list[Outcome]
     charts: Mapping[str, Any]
+    verdicts: list[dict[str, Any]]
 
 
 class Explore(Bench):
@@ -79,7 +80,7 @@ class Explore(Bench):
 
     def _make(self, values: Mapping[str, Any], seed: int) -> _Made:
         trace = self._run(self._controls.make(values), seed)
-        return _Made(trace, outcome(trace), charts(trace))
+        return _Made(trace, outcome(trace), charts(trace), verdicts_as_json(trace))
 
     def _told(self) -> Mapping[str, Any]:
         made: _Made = self._made
@@ -87,7 +88,7 @@ class Explore(Bench):
         table = tabulate(was.outcome, made.outcome, ("was", "now"))
         return {
             "code": self._controls.code(*self._now),
-            "verdicts": verdicts_as_json(made.trace),
+            "verdicts": made.verdicts,
             "table": [row_as_json(row) for row in table.rows],
             "charts": {**made.charts, "was": was.charts["latency"]},
             "summary": _summary(made),
