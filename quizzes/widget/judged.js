@@ -7,7 +7,7 @@ function render({model, el}) {
   let player = null;
 
   const buttons = trials.map((trial, at) => trial.replay && html('button', {
-    type: 'button', 'aria-label': `Show the run: ${trial.name}`, onclick: () => { model.set('shown', at); model.save_changes(); },
+    type: 'button', title: trial.told, 'aria-label': `Show the run: ${trial.name}`, onclick: () => { model.set('shown', at); model.save_changes(); },
   }, trial.holds ? 'Show' : `Show step ${trial.at}`));
   const rows = trials.map((trial, at) => html('li', {class: trial.holds ? 'is-right' : 'is-wrong'},
     shape(trial.holds ? 'done' : 'lost'),

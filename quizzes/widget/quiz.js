@@ -3,7 +3,6 @@
 
 const CONFIDENCES = ["guess", "fairly sure", "certain"];
 const SILENCE_MS = 10_000;
-let instances = 0;
 
 function h(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
@@ -175,7 +174,7 @@ function confidence(question, { name, sure, surely }) {
 }
 
 function render({ model, el }) {
-  const name = `edl-quiz-${++instances}`;
+  const name = `edl-quiz-${uniqueNumber()}`;
   const title = h("h3", { id: `${name}-title`, class: "edl-title" });
   const notice = h("p", { class: "edl-notice", hidden: true });
   const list = h("div", { class: "edl-questions" });

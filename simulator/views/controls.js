@@ -5,15 +5,14 @@ const MOST_DIGITS = {maximumFractionDigits: 3};
 
 const plain = number => Number(number).toLocaleString('en', MOST_DIGITS);
 
-let madeControls = 0;
-
 const NAMED = {
   // A word that stands for a choice in code is also what people say; only its dashes are kept, as in request-response.
   choice: value => String(value).replaceAll('_', ' '),
 };
 
 function sliderControl(spec, id, enter) {
-  const output = html('output', {for: id, class: 'eda-value'});
+  // Only for the eye: the slider tells its value itself.
+  const output = html('span', {class: 'eda-value', 'aria-hidden': 'true'});
   const input = html('input', {type: 'range', id, min: spec.low, max: spec.high, step: spec.step ?? 'any', oninput: () => {
     const value = Number(input.value);
     say(value);
@@ -110,7 +109,7 @@ function spanControl(spec, id, enter) {
 }
 
 function createControl(spec, enter) {
-  const id = `eda-control-${madeControls += 1}`;
+  const id = `eda-control-${uniqueNumber()}`;
   const make = {choice: choiceControl, flag: flagControl, span: spanControl, text: textControl}[spec.kind]
     ?? (spec.low !== null ? sliderControl : numberControl);
   let usual = spec.usual;

@@ -169,13 +169,18 @@ def style_sheet(*names: str) -> str:
     return "\n".join([f".eda {{\n{properties}\n  --eda-font: {FONT};\n}}", *map(asset, ("shared.css", *names))])
 
 
+# Each widget has a copy of its module, so a count kept in the module would start again in every one of them.
+_UNIQUE = "const uniqueNumber = () => (globalThis.edaMade = (globalThis.edaMade ?? 0) + 1);"
+"""A number for the ids and names of one widget's elements, which no other on the page has."""
+
+
 def script(*names: str) -> str:
     """A widget's ES module: the looks and shapes, then files from this folder, all in one scope.
 
     So no file imports another and no build step is needed; each says at its top what it uses of others.
     """
     looks = {look.name: {"label": look.label, "path": SHAPES[look.shape]} for look in LOOKS.values()}
-    return "\n".join([f"const LOOKS = {json.dumps(looks, separators=(',', ':'))};", *map(asset, names)])
+    return "\n".join([f"const LOOKS = {json.dumps(looks, separators=(',', ':'))};", _UNIQUE, *map(asset, names)])
 
 
 @cache

@@ -1,10 +1,8 @@
 // Tabs as the ARIA Authoring Practices describe them: one in the tab order, arrows, Home and End move and show. Uses html.
 // `createTabs(label, [{name, label, panel}], shown)` gives {list, panels, show(name), current}; `shown(name)` is told of changes.
 
-let madeTabs = 0;
-
 function createTabs(label, tabs, shown) {
-  const id = `eda-tabs-${madeTabs += 1}`;
+  const id = `eda-tabs-${uniqueNumber()}`;
   let current = '';
   const buttons = tabs.map(tab => html('button', {
     type: 'button', role: 'tab', id: `${id}-${tab.name}`, 'aria-controls': `${id}-${tab.name}-panel`, 'data-tab': tab.name,
