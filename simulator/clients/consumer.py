@@ -200,19 +200,18 @@ class _Reading:
         self, kind: str, key: str | None, payload: tuple[Any, ...], headers: tuple[tuple[str, str], ...] = ()
     ) -> Generator[Any, Any, Message]:
         """Ask the topic until it answers."""
-        sim = self._sim
+        sim, patience = self._sim, self._consumer.request_timeout_ms
         attempt = 1
         while True:
             asked = sim.envelope(kind, key, payload, headers)
             sim.send(self._topic, asked)
-            until = sim.now + self._consumer.request_timeout_ms
-            while True:
-                answer: Message | None = yield sim.receive(timeout=max(0.0, until - sim.now))
-                if answer is None:
-                    break
+            until = sim.now + patience
+            answer: Message | None = yield sim.receive(timeout=patience)
+            while answer is not None:
                 if answer.in_reply_to == asked.id:
                     return answer
                 # A copy of an earlier answer, or one that comes too late.
                 sim.record(IGNORED, answer, sim.value("nobody waits for it"))
+                answer = yield sim.receive(timeout=max(0.0, until - sim.now))
             sim.note("timed_out", asked, to=self._topic, attempt=attempt, outcome="indefinite")
             attempt += 1
