@@ -16,7 +16,7 @@ from simulator.reading.health import downtimes
 from simulator.reading.lineage import births, origins
 from simulator.reading.outcomes import Better, number, told
 from simulator.reading.parties import clients, processors
-from simulator.reading.tables import as_html, as_text
+from simulator.reading.tables import as_html, as_text, named
 from simulator.trace import Trace
 from simulator.values import Span
 
@@ -61,10 +61,7 @@ class Contrasted:
 
     def only(self, *words: str) -> Contrasted:
         """The lines in whose names one of these words occurs. Raises KeyError for a word that is in none."""
-        for word in words:
-            if not any(word in fact.name for fact in self.facts):
-                raise KeyError(f'No line has "{word}" in its name; the lines are: {", ".join(fact.name for fact in self.facts)}.')
-        return Contrasted(tuple(fact for fact in self.facts if any(word in fact.name for word in words)), self.names)
+        return Contrasted(tuple(named(self.facts, words)), self.names)
 
     def __repr__(self) -> str:
         return as_text([("measure", *self.names, "better"), *self._lines])

@@ -15,7 +15,7 @@ from simulator.reading.lags import backlog
 from simulator.reading.lineage import origins
 from simulator.reading.parties import clients, groups, processors, topics_of
 from simulator.reading.repeats import duplicates, reorderings
-from simulator.reading.tables import as_html, as_text
+from simulator.reading.tables import as_html, as_text, named
 from simulator.trace import Trace
 
 Better = Literal["lower", "higher"]
@@ -67,6 +67,10 @@ class Table:
 
     rows: tuple[Row, ...]
     names: tuple[str, str] = ("this run", "that run")
+
+    def only(self, *words: str) -> Table:
+        """The lines in whose names one of these words occurs. Raises KeyError for a word that is in none."""
+        return Table(tuple(named(self.rows, words)), self.names)
 
     def __repr__(self) -> str:
         return as_text([self._heads, *self._lines], _NUMBERS)

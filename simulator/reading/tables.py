@@ -4,6 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from typing import Protocol, TypeVar
+
+
+class _Line(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+_Named = TypeVar("_Named", bound=_Line)
+
+
+def named(lines: Sequence[_Named], words: Sequence[str]) -> list[_Named]:
+    """The lines in whose names one of these words occurs. Raises KeyError for a word that is in none."""
+    for word in words:
+        if not any(word in line.name for line in lines):
+            raise KeyError(f'No line has "{word}" in its name; the lines are: {", ".join(line.name for line in lines)}.')
+    return [line for line in lines if any(word in line.name for word in words)]
 
 
 def as_text(rows: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> str:

@@ -1,4 +1,4 @@
-"""The lessons as a learner goes through them: a real JupyterLab, all cells run, sliders moved, replays stepped, questions answered."""
+"""The lessons as a learner goes through them in a real JupyterLab: run all, predict, move a slider, step a replay, answer."""
 
 from __future__ import annotations
 

@@ -61,7 +61,8 @@ def test_the_first_failure_leads_to_the_step_that_breaks_it_and_to_a_hint() -> N
     judgement = judge("01.charge-once", double_charge())
 
     failed = judgement.first_failure
-    assert failed is not None and failed.trace is not None
+    assert failed is not None
+    assert failed.trace is not None
     assert failed.name == "the reply gets lost"
     assert failed.complaint == "order-2 was processed twice by payment."
     assert (failed.trace[failed.at].kind, failed.trace[failed.at]["attempt"], failed.focus) == ("processed", 2, "order-2")
@@ -92,8 +93,10 @@ def test_a_reader_that_starts_at_the_newest_record_or_repeats_itself_does_not_co
     latest = judge("01.fourth-consumer", with_a_reader(idempotent=True))
     repeating = judge("01.fourth-consumer", with_a_reader(auto_offset_reset="earliest"))
 
-    assert latest.first_failure is not None and "auto_offset_reset" in latest.first_failure.hint
-    assert repeating.first_failure is not None and "twice" in repeating.first_failure.complaint
+    assert latest.first_failure is not None
+    assert "auto_offset_reset" in latest.first_failure.hint
+    assert repeating.first_failure is not None
+    assert "twice" in repeating.first_failure.complaint
 
 
 def test_other_customers_are_no_solution() -> None:
