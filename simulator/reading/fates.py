@@ -45,18 +45,21 @@ def losses(trace: Trace, name: str, *, of: Of = "message") -> list[Missing]:
     of the same operation took effect in its place, or still may. With ``of="operation"``: every record or request of a
     client that links lead on from to there, whether or not any message ever carried it that far.
     """
-    return [each for each in missing(trace, name, of=of) if each.lost]
+    return [_shown(trace, name, number, fate) for number, fate in _known(trace, name, of).items() if fate.lost]
 
 
 def pending(trace: Trace, name: str, *, of: Of = "message") -> list[Missing]:
     """What had not taken effect at a node or group when the run ended, but still could, in order of birth."""
-    return [each for each in missing(trace, name, of=of) if not each.lost]
+    return [_shown(trace, name, number, fate) for number, fate in _known(trace, name, of).items() if not fate.lost]
 
 
 def missing(trace: Trace, name: str, *, of: Of = "message") -> list[Missing]:
     """`losses` and `pending` together: all that was meant for a node or group and did not take effect, in order of birth."""
-    known = _judge(trace, name) if of == "message" else _judge_operations(trace, name)
-    return [_shown(trace, name, number, fate) for number, fate in known.items()]
+    return [_shown(trace, name, number, fate) for number, fate in _known(trace, name, of).items()]
+
+
+def _known(trace: Trace, name: str, of: Of) -> dict[int, Fate]:
+    return _judge(trace, name) if of == "message" else _judge_operations(trace, name)
 
 
 def done_at(trace: Trace, nodes: Iterable[int]) -> set[int]:

@@ -44,8 +44,8 @@ class Bench(anywidget.AnyWidget):
     """A widget with controls that shows what comes of their values.
 
     Synced traits: ``setup`` is what never changes; ``asked`` the values that a person chose (from the browser), with a number
-    that counts up; ``shown`` what came of it, with the number of the question that it answers; ``wanted`` whether, and from
-    where on, the browser needs a replay; ``replay`` its data.
+    that counts up; ``shown`` what came of it, with the number of the question that it answers; ``wanted`` whether the browser
+    needs a replay, of which answer, and from where on; ``replay`` its data. It is asked for when changes have come to rest.
 
     Several questions may be worked on at once, in threads of their own, each with a run of its own. The newest one wins:
     what an older one finds out is thrown away.
@@ -144,7 +144,6 @@ class Bench(anywidget.AnyWidget):
                 return
             self._now, self._was, self._made = now, was, made
             self.shown = self._answer(number)
-        self._send_replay()
 
     def _answer(self, number: int) -> dict[str, Any]:
         as_json = self._controls.as_json

@@ -126,7 +126,7 @@ function createLatencyChart(title = 'How long customers waited') {
   };
 }
 
-// Something over the time of the run. `show({lines, unit, end, downs, least})`: `downs` are when nodes were down, and the scale
+// Something over the time of the run. `show({lines, unit, end, downs, least})`: `downs` are when nodes did nothing, and the scale
 // reaches at least to `least`.
 function createTimeChart(title, hint) {
   const frame = createFrame(title, hint);
@@ -145,7 +145,7 @@ function createTimeChart(title, hint) {
     const bands = downs.map(down => svg('g', {}, svg('rect', {
       x: x(down.from), y: CHART.top, width: Math.max(2, x(down.to) - x(down.from)), height: CHART.height - CHART.top - CHART.bottom,
       class: 'eda-band',
-    }), svg('text', {x: x(down.from) + 4, y: CHART.top + 12, class: 'eda-muted'}, `${down.node} down`)));
+    }), svg('text', {x: x(down.from) + 4, y: CHART.top + 12, class: 'eda-muted'}, down.told)));
     const drawn = lines.map(({points}, at) => {
       const path = svg('path', {d: pathOf(points, x, y), class: 'eda-series', 'stroke-dasharray': DASHES[at % DASHES.length]});
       path.style.setProperty('--series', `var(--eda-series-${at % DASHES.length})`);

@@ -12,6 +12,8 @@ from simulator.reading import measures
 from simulator.reading.distribution import Distribution
 from simulator.reading.parties import clients, extent, groups, processors, topics_of
 from simulator.trace import Trace
+from simulator.values import Span
+from simulator.vocabulary import PAUSED
 
 MOST_LINES = 6
 """As many as there are looks for lines; more would not be told apart."""
@@ -71,7 +73,7 @@ def throughput_chart(trace: Trace) -> dict[str, Any]:
 
 
 def charts(trace: Trace) -> dict[str, Any]:
-    """All charts of a run, and when which node was down."""
+    """All charts of a run, and when which node did nothing."""
     downs = [
         {"node": name, "from": down.start, "to": down.end}
         for name in trace.nodes
@@ -82,8 +84,20 @@ def charts(trace: Trace) -> dict[str, Any]:
         "latency": latency_chart(trace),
         "waiting": waiting_chart(trace),
         "throughput": throughput_chart(trace),
-        "downs": downs,
+        "downs": [{"told": told, "from": span.start, "to": span.end} for told, span in stops(trace)],
     }
+
+
+def stops(trace: Trace) -> list[tuple[str, Span]]:
+    """When nodes did nothing, in words: ("email down", when), ("payment frozen", when)."""
+    found = [(f"{name} down", down) for name in trace.nodes for down in measures.downtimes(trace, name)]
+    frozen: dict[int, float] = {}
+    for _, time, kind, node, *_ in trace.rows("paused", "resumed"):
+        if kind == PAUSED:
+            frozen.setdefault(node, time)
+        elif node in frozen:
+            found.append((f"{trace.nodes[node]} frozen", Span(frozen.pop(node), time)))
+    return found + [(f"{trace.nodes[node]} frozen", Span(time, extent(trace).end)) for node, time in frozen.items()]
 
 
 def line(name: str, points: Iterable[tuple[float, float]]) -> dict[str, Any]:

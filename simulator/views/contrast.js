@@ -38,7 +38,7 @@ function render({model, el}) {
     {name: 'replay', label: 'Side by side', panel: panels.replay},
   ], name => {
     fit();
-    want({replay: name === 'replay', at: duet.time});
+    want({replay: name === 'replay', of: model.get('shown').number, at: duet.time});
   });
   const reset = html('button', {type: 'button', onclick: () => {
     const {values, seed} = setup.start;
@@ -60,7 +60,10 @@ function render({model, el}) {
   function drawShown() {
     const shown = model.get('shown');
     asker.heard();
-    if (asker.settled) controls.show(shown.values);
+    if (asker.settled) {
+      controls.show(shown.values);
+      if (tabs.current === 'replay' && model.get('replay').of !== shown.number) want({replay: true, of: shown.number, at: duet.time});
+    }
     code.show(shown.code);
     table.show(shown.table);
     latency.show(shown.charts.map((line, at) => ({name: setup.names[at], ...line})));

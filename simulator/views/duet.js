@@ -215,7 +215,7 @@ function createDuet({names, onTime, onOutside}) {
       sides.forEach((side, at) => side.count(tallies[at]));
       bands.replaceChildren(...downs.map(down => svg('rect', {
         x: down.from / end * 1_000, width: Math.max(2, (down.to - down.from) / end * 1_000), y: 2, height: 8, class: 'eda-band',
-      }, svg('title', {}, `${down.node} down`))));
+      }, svg('title', {}, down.told))));
       time = Math.min(time, end);
     },
     show(replay) {

@@ -31,7 +31,7 @@ function render({model, el}) {
     {name: 'replay', label: 'Replay', panel: panels.replay},
   ], name => {
     fit();
-    want({replay: name === 'replay'});
+    want({replay: name === 'replay', of: model.get('shown').number});
   });
 
   const reset = html('button', {type: 'button', onclick: () => {
@@ -100,7 +100,11 @@ function render({model, el}) {
   function drawShown() {
     const shown = model.get('shown');
     asker.heard();
-    if (asker.settled) controls.show(shown.values);
+    if (asker.settled) {
+      controls.show(shown.values);
+      // While a slider still moves, nobody needs a replay of where it was.
+      if (tabs.current === 'replay' && model.get('replay').of !== shown.number) want({replay: true, of: shown.number});
+    }
     code.show(shown.code);
     const {latency: now, was, end, downs, waiting: queue, throughput: rates} = shown.charts;
     latency.show([{name: 'now', ...now}, {name: setup.names[0], ...was}]);

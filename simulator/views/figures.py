@@ -1,4 +1,4 @@
-"""Still figures of a run: how long it took, how much waited, how much got done.
+"""Still figures: how long it took, how much waited, how much got done, who sent what to whom, who is linked with whom.
 
 Each gives a `Still`. Matplotlib is imported when one is drawn, never pyplot, so figures may be drawn in any thread.
 """
@@ -12,11 +12,16 @@ from simulator.reading import measures
 from simulator.reading.distribution import Distribution
 from simulator.reading.parties import clients, extent, groups, processors, topics_of
 from simulator.trace import Trace
+from simulator.views.charts import stops
+from simulator.views.spacetime import spacetime
+from simulator.views.topology import topology
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from simulator.views.drawn import Still
+
+__all__ = ["lag", "latency", "spacetime", "throughput", "topology"]
 
 _SIZE = (7.2, 3.4)
 
@@ -79,7 +84,7 @@ def lag(trace: Trace, group: str | None = None, *, unit: str = "messages") -> St
         raise ValueError("Nobody reads a topic in this run, so there is no lag to draw.")
     figure = blank(*_SIZE)
     axes = dress(figure.add_subplot(), "How far readers are behind", "time (ms)", unit)
-    shade_downs(axes, trace)
+    shade_stops(axes, trace)
     place, worst = 0, 0.0
     for name in readers:
         for series in measures.lag_over_time(trace, name, every=extent(trace).end / 120):
@@ -109,7 +114,7 @@ def throughput(trace: Trace, *names: str, every: float | None = None) -> Still:
     lines += [(name, name, "processed") for name in names or processors(trace)]
     figure = blank(*_SIZE)
     axes = dress(figure.add_subplot(), "How much got done", "time (ms)", "per second")
-    shade_downs(axes, trace)
+    shade_stops(axes, trace)
     for place, (label, name, kind) in enumerate(lines):
         counted = measures.throughput_over_time(trace, name, kind=kind, every=interval)
         points = [(start + interval / 2, rate) for start, rate in counted if start < end]
@@ -122,17 +127,16 @@ def throughput(trace: Trace, *names: str, every: float | None = None) -> Still:
     return Still(figure, f"Throughput per second: {totals}")
 
 
-def shade_downs(axes: Axes, trace: Trace) -> None:
-    """Mark when a node was down."""
+def shade_stops(axes: Axes, trace: Trace) -> None:
+    """Mark when nodes did nothing."""
     from simulator.views.style import colour
 
-    for node in trace.nodes:
-        for down in measures.downtimes(trace, node):
-            axes.axvspan(down.start, down.end, color=colour("down"), alpha=0.16, linewidth=0)
-            axes.annotate(
-                f"{node} down", (down.start, 1), xycoords=("data", "axes fraction"), xytext=(3, -10),
-                textcoords="offset points", fontsize=8.5, color=colour("muted"),
-            )  # fmt: skip
+    for told, span in stops(trace):
+        axes.axvspan(span.start, span.end, color=colour("down"), alpha=0.16, linewidth=0)
+        axes.annotate(
+            told, (span.start, 1), xycoords=("data", "axes fraction"), xytext=(3, -10), textcoords="offset points",
+            fontsize=8.5, color=colour("muted"),
+        )  # fmt: skip
 
 
 def _told(name: str, taken: Distribution) -> str:

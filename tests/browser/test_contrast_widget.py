@@ -142,7 +142,8 @@ def test_the_clock_follows_python(bare_page, widget):
     bare_page.set("clock", 1_500.0)
 
     expect(page.locator(".eda-duet .eda-clock")).to_have_text("1,500.0 ms")
-    expect(page.get_by_role("region", name="event-driven", exact=True).locator(".eda-badge").filter(has_text="down")).to_be_visible()
+    side = page.get_by_role("region", name="event-driven", exact=True)
+    expect(side.locator(".eda-badge").filter(has_text="down")).to_be_visible()
 
 
 def test_a_change_runs_both_and_the_table_names_the_better(bare_page, widget):

@@ -134,7 +134,8 @@ def test_two_runs_are_stepped_on_one_clock_and_python_reads_it(lab: Lab) -> None
 
 
 def test_axe_finds_nothing_serious_in_jupyterlab(lab: Lab, axe: Callable[[Page, str], list[str]]) -> None:
-    widget = opened(lab, "from IPython.display import display\ndisplay(explore(shop, seed=7), contrast(shop, vary='style', seed=7))")
+    both = "display(explore(shop, seed=7), contrast(shop, vary='style', seed=7))"
+    widget = opened(lab, f"from IPython.display import display\n{both}")
     expect(widget).to_have_count(2)
 
     assert axe(lab.page, ".eda-lab") == []

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from simulator import Caller, Consumer, Link, Producer, Scenario, Service, Topic, run
+from simulator import Caller, Consumer, Link, Pause, Producer, Scenario, Service, Span, Topic, run
 from simulator.reading import measures
 from simulator.reading.distribution import Distribution
-from simulator.views.charts import charts, latency_chart, spread, throughput_chart, waiting_chart
+from simulator.views.charts import charts, latency_chart, spread, stops, throughput_chart, waiting_chart
 from tests.views.shop import shop
 
 
@@ -88,7 +88,13 @@ def test_what_gets_done_adds_up_to_what_was_done():
 
 
 def test_an_outage_is_marked():
-    assert charts(run(shop(), seed=7))["downs"] == [{"node": "email", "from": 1_000, "to": 2_000}]
+    assert charts(run(shop(), seed=7))["downs"] == [{"told": "email down", "from": 1_000, "to": 2_000}]
+
+
+def test_a_pause_is_marked_even_if_it_outlasts_the_run():
+    scenario = shop(email_outage=None).but(faults=[Pause("stock", at=500, lasting=200), Pause("stock", at=3_900, lasting=900)])
+
+    assert stops(run(scenario)) == [("stock frozen", Span(500, 700)), ("stock frozen", Span(3_900, 4_000))]
 
 
 def test_an_empty_run_has_empty_charts():

@@ -141,6 +141,7 @@ def test_the_replay_is_only_sent_where_it_is_looked_at():
     widget.wanted = {"replay": True, "at": None}
     first = widget.replay
     ask(widget, 1, orders_per_second=3)
+    widget.wanted = {"replay": True, "at": None, "of": 1}
 
     assert first["of"] == 0
     assert len(first["data"]["time"]) == len(run(shop(orders_per_second=2), seed=7))

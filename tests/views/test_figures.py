@@ -11,9 +11,9 @@ from simulator import Caller, Crash, Drop, Exponential, Link, LogNormal, Scenari
 from simulator.network import Fixed
 from simulator.reading.lineage import births
 from simulator.trace import Trace
-from simulator.views.figures import lag, latency, throughput
-from simulator.views.spacetime import ANNOTATED, spacetime
-from simulator.views.topology import graph, in_words, topology
+from simulator.views.figures import lag, latency, spacetime, throughput, topology
+from simulator.views.spacetime import ANNOTATED
+from simulator.views.topology import graph, in_words
 from tests.views.shop import shop
 
 PNG = b"\x89PNG\r\n"
