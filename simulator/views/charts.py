@@ -74,11 +74,6 @@ def throughput_chart(trace: Trace) -> dict[str, Any]:
 
 def charts(trace: Trace) -> dict[str, Any]:
     """All charts of a run, and when which node did nothing."""
-    downs = [
-        {"node": name, "from": down.start, "to": down.end}
-        for name in trace.nodes
-        for down in measures.downtimes(trace, name)
-    ]
     return {
         "end": extent(trace).end,
         "latency": latency_chart(trace),
