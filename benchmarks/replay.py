@@ -81,9 +81,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         page_file = write_page(trace, Path(folder) / "busy.html", last=STEPS - 1)
         size = len(json.dumps(replay_data(trace, last=STEPS - 1), separators=(",", ":")))
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
-        )
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.goto(page_file.as_uri())
         found = page.evaluate(MEASURE, STEPS)

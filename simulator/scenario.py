@@ -123,7 +123,9 @@ class Scenario(Part):
 
     def linked(self, one: str, other: str) -> bool:
         """Whether a link joins the two, in either direction."""
-        return any((link.source, link.target) in ((one, other), (other, one)) for link in self.links if isinstance(link, Link))
+        return any(
+            (link.source, link.target) in ((one, other), (other, one)) for link in self.links if isinstance(link, Link)
+        )
 
     def but(self, **changes: Any) -> Scenario:
         """The same scenario with some fields changed: ``scenario.but(faults=[])``."""

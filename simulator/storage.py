@@ -53,7 +53,9 @@ class Writer:
         return self._file
 
     def _unwritable(self, error: OSError) -> TraceFileError:
-        return TraceFileError(f"{self.path} can't be written: {error.strerror}. Name a file in a folder that you may write to.")
+        return TraceFileError(
+            f"{self.path} can't be written: {error.strerror}. Name a file in a folder that you may write to."
+        )
 
     def __enter__(self) -> Writer:
         return self

@@ -67,7 +67,9 @@ def link_faults(one: str, other: str, *kinds: str) -> st.SearchStrategy[Drop | D
     return st.one_of(
         st.builds(lambda ends, how: Drop(*ends, **how), ends, chosen),
         st.builds(lambda ends, how, after: Duplicate(*ends, after=after, **how), ends, chosen, st.integers(0, 40)),
-        st.builds(lambda ends, how, by, jitter: Slow(*ends, by=by, jitter=jitter, **how), ends, chosen, times, st.integers(0, 9)),
+        st.builds(
+            lambda ends, how, by, jitter: Slow(*ends, by=by, jitter=jitter, **how), ends, chosen, times, st.integers(0, 9)
+        ),
         st.builds(lambda ends, how, way: Cut(*ends, direction=way, **how), ends, chosen, st.sampled_from(["both", "there"])),
     )
 

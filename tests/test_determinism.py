@@ -54,7 +54,9 @@ def test_another_process_with_another_hash_seed_gives_the_same_digests(hash_seed
     )
     environment = os.environ | {"PYTHONHASHSEED": hash_seed}
 
-    told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    told = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
 
     assert told.stdout.split() == [run(RUNS[name](), SEED).digest for name in EXACT]
 

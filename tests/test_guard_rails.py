@@ -128,7 +128,9 @@ def test_an_interrupt_in_the_middle_gives_a_trace_that_can_be_used():
     assert trace.ended == "interrupted"
     assert list(trace) == list(run(Scenario(nodes[:2], [Link("shop", "orders")], duration=49)))
     assert measures.latency(trace, "shop").count == 4
-    assert str(told[0].message) == "The run was interrupted at 50 of 10,000 ms, after 28 steps; the trace holds all until then."
+    assert (
+        str(told[0].message) == "The run was interrupted at 50 of 10,000 ms, after 28 steps; the trace holds all until then."
+    )
 
 
 def test_after_an_interrupt_the_next_run_is_as_ever():

@@ -153,7 +153,15 @@ def test_the_file_is_json_lines_that_say_what_the_steps_say(tmp_path: Path):
     assert lines[0]["scenario"]["nodes"][0]["type"] == "Talker"
     assert [line for line in lines if "step" in line] == [
         {"step": 0, "time": 5.0, "kind": "sent", "node": "a", "message": 1, "data": {"to": "b", "attempt": 1}},
-        {"step": 1, "time": 6.0, "kind": "delivered", "node": "b", "message": 1, "cause": 0, "data": {"source": "a", "copy": 0}},
+        {
+            "step": 1,
+            "time": 6.0,
+            "kind": "delivered",
+            "node": "b",
+            "message": 1,
+            "cause": 0,
+            "data": {"source": "a", "copy": 0},
+        },
         {"step": 2, "time": 16.0, "kind": "processed", "node": "b", "message": 1, "cause": 1, "data": {"attempt": 1}},
     ]
     assert lines[-1] == {"end": "duration", "steps": 3, "messages": 1, "digest": trace.digest}

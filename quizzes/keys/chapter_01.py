@@ -52,9 +52,13 @@ def wait_for_a_telling_shop() -> Key:
     felt = _wait(tells)
     before, known = (measures.inconsistency_window(trace).p50 or 0.0 for trace in (asks, tells))
     stored = first_time(tells, "appended", "orders") - first_time(tells, "created", "customers")
-    work = [first_time(tells, "processed", name) - first_time(tells, "created", "customers") for name in ("payment", "email")]
+    work = [
+        first_time(tells, "processed", name) - first_time(tells, "created", "customers") for name in ("payment", "email")
+    ]
     answer = "stored" if felt < min(work) and felt < stored + 10 else "slowest" if felt < 1.1 * known else "all"
-    return Key(answer, facts={"asks": round(_wait(asks)), "tells": round(felt), "known": round(known), "before": round(before)})
+    return Key(
+        answer, facts={"asks": round(_wait(asks)), "tells": round(felt), "known": round(known), "before": round(before)}
+    )
 
 
 @key_function

@@ -73,7 +73,12 @@ class Contrasted:
     def _lines(self) -> list[tuple[str, str, str, str]]:
         winner = {"left": self.names[0], "right": self.names[1], None: ""}
         return [
-            (told(fact.name, fact.unit), _cell(fact.left, fact.said[0]), _cell(fact.right, fact.said[1]), winner[fact.winner])
+            (
+                told(fact.name, fact.unit),
+                _cell(fact.left, fact.said[0]),
+                _cell(fact.right, fact.said[1]),
+                winner[fact.winner],
+            )
             for fact in self.facts
         ]
 

@@ -35,7 +35,9 @@ def as_text(rows: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> str:
     )
 
 
-def as_html(rows: Sequence[Sequence[str]], numbers: Sequence[int] = (), *, heads: Sequence[str] = (), title: str = "") -> str:
+def as_html(
+    rows: Sequence[Sequence[str]], numbers: Sequence[int] = (), *, heads: Sequence[str] = (), title: str = ""
+) -> str:
     """The same as an HTML table, with a line of heads and a title where there are any."""
 
     def line(cells: Sequence[str], tag: str) -> str:

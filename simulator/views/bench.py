@@ -114,9 +114,7 @@ class Bench(anywidget.AnyWidget):
         if not number:
             return
         try:
-            now, was = (
-                (self._controls.checked(each["values"]), int(each["seed"])) for each in (asked, asked["was"])
-            )
+            now, was = ((self._controls.checked(each["values"]), int(each["seed"])) for each in (asked, asked["was"]))
             self._show(number, now, was)
         except Exception as error:
             # Whatever a scenario's own code raises is shown to the learner, not lost in a thread.
@@ -230,9 +228,7 @@ def verdicts_as_json(trace: Trace) -> list[dict[str, Any]]:
             "check": _CALLED.get(verdict.check, verdict.check.replace("_", " ")),
             "status": verdict.status,
             "sentence": verdict.sentence,
-            "evidence": [
-                {"index": step.index, "sentence": sentence(step)} for step in verdict.evidence[:_MOST_EVIDENCE]
-            ],
+            "evidence": [{"index": step.index, "sentence": sentence(step)} for step in verdict.evidence[:_MOST_EVIDENCE]],
         }
         for verdict in checks.every(trace)
     ]

@@ -104,7 +104,9 @@ class Explore(Bench):
         # Of a run that is too long, the part around a step.
         first = max(0, min((wanted.get("at") or 0) - _PART // 4, len(trace) - _PART))
         last = first + _PART - 1
-        note = f"This run has {len(trace):,} steps; here are {first:,} to {last:,}. A verdict's steps lead to their own part."
+        note = (
+            f"This run has {len(trace):,} steps; here are {first:,} to {last:,}. A verdict's steps lead to their own part."
+        )
         return {"data": replay_data(trace, first=first, last=last), "note": note}
 
     def _poster(self) -> tuple[list[str], list[list[str]], dict[str, Distribution]]:

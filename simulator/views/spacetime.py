@@ -68,7 +68,9 @@ def spacetime(
     looks = message_looks(trace, range(1, trace.messages + 1))
     steps = [step for step in _steps(trace, start, end, shown) if protocol or _matters(step, looks)]
     if not steps:
-        raise ValueError(f"Nothing happened at {', '.join(shown)} in the steps {start} to {end}; choose more nodes or steps.")
+        raise ValueError(
+            f"Nothing happened at {', '.join(shown)} in the steps {start} to {end}; choose more nodes or steps."
+        )
     arrows = _arrows(trace, steps, shown)
     if len(arrows) > MOST_ARROWS:
         raise ValueError(
@@ -241,7 +243,9 @@ class _Diagram:
             if step.node == name and step.kind == "crashed":
                 began = self._rows[step.index]
             elif step.node == name and step.kind == "restarted" and began is not None:
-                axes.plot([x, x], [began, self._rows[step.index]], color=colour("lost"), linewidth=2, linestyle=":", zorder=2)
+                axes.plot(
+                    [x, x], [began, self._rows[step.index]], color=colour("lost"), linewidth=2, linestyle=":", zorder=2
+                )
                 began = None
         if began is not None:
             axes.plot([x, x], [began, self._height - 6], color=colour("lost"), linewidth=2, linestyle=":", zorder=2)

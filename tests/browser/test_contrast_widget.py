@@ -70,7 +70,9 @@ def test_one_step_takes_both_runs_to_the_next_moment_of_either(bare_page, widget
 
 def test_stepping_back_shows_what_was_there_before(bare_page, widget):
     page = show(bare_page, widget)
-    on, back = (page.get_by_role("button", name=name) for name in ("On to what happens next", "Back to what happened before"))
+    on, back = (
+        page.get_by_role("button", name=name) for name in ("On to what happens next", "Back to what happened before")
+    )
     pictures = []
     for _ in range(6):
         on.click()

@@ -305,9 +305,7 @@ def test_nothing_sticks_out_of_a_narrow_window(bare_page, widget, width):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_serious(
-    bare_page: BarePage, theme: Any, axe: Callable[[Page, str], list[str]]
-) -> None:
+def test_axe_finds_nothing_serious(bare_page: BarePage, theme: Any, axe: Callable[[Page, str], list[str]]) -> None:
     widget = explore(shop, style="request-response", seed=7, orders_per_second=4)
     bare_page.page.emulate_media(color_scheme=theme)
     page = show(bare_page, widget, DARK if theme == "dark" else "")

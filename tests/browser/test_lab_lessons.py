@@ -29,7 +29,9 @@ def opened(lab: Lab, notebook: Path) -> list[str]:
 def cell(lab: Lab, notebook: Path, source: str) -> Locator:
     """The only cell with this in its source."""
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    (found,) = [place for place, each in enumerate(cells) if each["cell_type"] == "code" and source in "".join(each["source"])]
+    (found,) = [
+        place for place, each in enumerate(cells) if each["cell_type"] == "code" and source in "".join(each["source"])
+    ]
     return lab.cell(found)
 
 

@@ -48,9 +48,7 @@ def test_poisson_waits_are_exponential():
 def test_a_burst_has_its_own_rate_from_its_start_to_its_end():
     times = list(accumulate(gaps(Bursty(50, 500, Span(10_000, 20_000)), 7_000)))
 
-    before, during, after = (
-        sum(start <= time < start + 10_000 for time in times) for start in (0, 10_000, 20_000)
-    )
+    before, during, after = (sum(start <= time < start + 10_000 for time in times) for start in (0, 10_000, 20_000))
     assert before == pytest.approx(500, abs=4 * math.sqrt(500))
     assert during == pytest.approx(5_000, abs=4 * math.sqrt(5_000))
     assert after == pytest.approx(500, abs=4 * math.sqrt(500))

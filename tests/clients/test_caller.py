@@ -249,9 +249,7 @@ def test_what_an_open_breaker_refuses_is_never_sent():
 
 
 def test_an_open_breaker_ends_the_retries_under_way():
-    caller = Caller(
-        "customers", count=1, timeout=50, retry=Retry(5, backoff=10, jitter="none"), breaker=CircuitBreaker(2)
-    )
+    caller = Caller("customers", count=1, timeout=50, retry=Retry(5, backoff=10, jitter="none"), breaker=CircuitBreaker(2))
 
     trace = asked(caller, faults=[Drop("customers", "desk")])
 

@@ -251,7 +251,12 @@ def test_more_members_than_partitions_leave_some_idle():
 def test_two_groups_each_get_every_record():
     trace = run(
         Scenario(
-            [Producer("shop", 10, count=5, acks=0), Topic("orders"), Consumer("billing", **QUICK), Consumer("email", **QUICK)],
+            [
+                Producer("shop", 10, count=5, acks=0),
+                Topic("orders"),
+                Consumer("billing", **QUICK),
+                Consumer("email", **QUICK),
+            ],
             [Link("shop", "orders"), Link("orders", "billing"), Link("orders", "email")],
             duration=1_000,
         )
@@ -362,9 +367,7 @@ def test_a_commit_before_the_work_never_repeats_it(faults: list[Any], seed: int,
     """Over ordered links, as TCP gives: over others an old commit may overtake a new one and take the group back."""
     once = [fault for fault in faults if getattr(fault, "source", "") != "shop"]
 
-    trace = with_trouble(
-        once, seed, ordered=True, acks=0, commit="before", concurrency=concurrency, max_poll_records=most
-    )
+    trace = with_trouble(once, seed, ordered=True, acks=0, commit="before", concurrency=concurrency, max_poll_records=most)
 
     assert set(Counter(step.message.id for step in trace.select("processed")).values()) <= {1}
 
@@ -380,7 +383,9 @@ def test_an_idempotent_consumer_has_each_effect_once(faults: list[Any], seed: in
 @settings(max_examples=60)
 @given(everything, seeds, st.sampled_from(["after", "before"]))
 def test_one_worker_keeps_the_order_of_each_key_where_nobody_sends_again(faults: list[Any], seed: int, commit: str):
-    undisturbed = [fault for fault in faults if getattr(fault, "source", "") != "shop" and getattr(fault, "target", "") != "shop"]
+    undisturbed = [
+        fault for fault in faults if getattr(fault, "source", "") != "shop" and getattr(fault, "target", "") != "shop"
+    ]
 
     trace = with_trouble(undisturbed, seed, ordered=True, acks=0, commit=commit)
 

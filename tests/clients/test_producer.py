@@ -32,7 +32,9 @@ from tests.strategies import link_faults, node_faults, seeds
 
 def producing(*faults: Any, duration: float = 5_000, latency: Any = 1, **settings: Any) -> Trace:
     """A producer of one record (or as told) at 100 ms, with a topic that is 1 ms away."""
-    shop = Producer("shop", **({"every": 100, "count": 1, "request_timeout_ms": 50, "delivery_timeout_ms": 1_000} | settings))
+    shop = Producer(
+        "shop", **({"every": 100, "count": 1, "request_timeout_ms": 50, "delivery_timeout_ms": 1_000} | settings)
+    )
     return run(Scenario([shop, Topic("orders")], [Link("shop", "orders", latency=latency)], faults, duration=duration))
 
 
@@ -171,7 +173,9 @@ def test_each_of_many_records_under_way_has_its_own_timeout():
     assert {step.message.key for step in trace.select("acknowledged")} == {f"order-{n}" for n in range(1, 7)}
 
 
-trouble = st.lists(st.one_of(link_faults("shop", "orders", "OrderCreated", "ack"), node_faults("orders", "appended")), max_size=5)
+trouble = st.lists(
+    st.one_of(link_faults("shop", "orders", "OrderCreated", "ack"), node_faults("orders", "appended")), max_size=5
+)
 
 
 @settings(max_examples=80)

@@ -316,9 +316,7 @@ def test_no_worker_waits_for_the_topic():
 
 
 def test_a_lost_acknowledgement_makes_it_publish_the_same_event_again():
-    trace = publishing(
-        call_timeout=50, retry=Retry(1, backoff=0), faults=[Drop("orders", "checkout", kind="ack", nth=1)]
-    )
+    trace = publishing(call_timeout=50, retry=Retry(1, backoff=0), faults=[Drop("orders", "checkout", kind="ack", nth=1)])
 
     first, second = trace.select("appended")
     assert first.message == second.message

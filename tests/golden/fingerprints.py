@@ -47,8 +47,12 @@ def everything_goes_wrong() -> Scenario:
             Producer("shop", 15, keys=UniformKeys(5), request_timeout_ms=50, retry_backoff_ms=10, delivery_timeout_ms=400),
             Producer("till", 40, keys=ListedKeys(["x", None, "y"]), acks=0),
             Topic("orders", partitions=3),
-            Consumer("billing", work=Uniform(5, 20), concurrency=2, idempotent=True, request_timeout_ms=90, fetch_max_wait_ms=60),
-            Consumer("shipping", group="goods", commit="before", work=4, request_timeout_ms=90, auto_offset_reset="earliest"),
+            Consumer(
+                "billing", work=Uniform(5, 20), concurrency=2, idempotent=True, request_timeout_ms=90, fetch_max_wait_ms=60
+            ),
+            Consumer(
+                "shipping", group="goods", commit="before", work=4, request_timeout_ms=90, auto_offset_reset="earliest"
+            ),
             Consumer("returns", group="goods", commit_sync=True, work=9, request_timeout_ms=90),
         ],
         [

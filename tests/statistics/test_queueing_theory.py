@@ -84,9 +84,7 @@ def batches(customers: list[Customer]) -> list[tuple[float, float]]:
 
 def present(customers: list[Customer], since: str, until: str, spans: list[tuple[float, float]]) -> list[float]:
     """How many were between two of their moments, on average over time, in each span."""
-    changes = sorted(
-        [(getattr(each, since), 1) for each in customers] + [(getattr(each, until), -1) for each in customers]
-    )
+    changes = sorted([(getattr(each, since), 1) for each in customers] + [(getattr(each, until), -1) for each in customers])
     found, number, place, last = [], 0, 0, 0.0
     for start, end in spans:
         area = 0.0

@@ -92,7 +92,9 @@ def test_an_outage_is_marked():
 
 
 def test_a_pause_is_marked_even_if_it_outlasts_the_run():
-    scenario = shop(email_outage=None).but(faults=[Pause("stock", at=500, lasting=200), Pause("stock", at=3_900, lasting=900)])
+    scenario = shop(email_outage=None).but(
+        faults=[Pause("stock", at=500, lasting=200), Pause("stock", at=3_900, lasting=900)]
+    )
 
     assert stops(run(scenario)) == [("stock frozen", Span(500, 700)), ("stock frozen", Span(3_900, 4_000))]
 

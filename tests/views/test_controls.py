@@ -97,7 +97,9 @@ def test_the_code_makes_the_same_scenario():
     def named(
         word: str = 'say "hi"', many: int = 3, on: bool = False, way: Literal["a", "b"] = "a", when: Span | None = None
     ) -> Scenario:
-        return scenario_of().but(name=f"{word} {many} {on} {way} {when and (when.start * 2, when.end * 2.0)}".replace(".0", ""))
+        return scenario_of().but(
+            name=f"{word} {many} {on} {way} {when and (when.start * 2, when.end * 2.0)}".replace(".0", "")
+        )
 
     made = Controls(named, parameters(named))
     values = made.checked({"word": 'back\\slash "quoted"', "many": 12_000, "on": True, "way": "b", "when": [1, 2.5]})

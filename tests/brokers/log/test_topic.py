@@ -48,7 +48,9 @@ def read(trace: Trace) -> list[tuple[float, list[tuple[int, int]]]]:
 
 
 def answers(trace: Trace, kind: str = "records") -> list[tuple[float, tuple[int, ...]]]:
-    return [(step.time, step.message.payload) for step in trace.select("delivered", node="reader") if step.message.kind == kind]
+    return [
+        (step.time, step.message.payload) for step in trace.select("delivered", node="reader") if step.message.kind == kind
+    ]
 
 
 def test_a_record_is_appended_and_acknowledged_with_its_place():
