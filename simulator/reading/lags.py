@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
+from simulator.reading.memo import remembered
 from simulator.reading.parties import extent, groups, members, topics_of, value_of
 from simulator.trace import Trace
 from simulator.values import Span
@@ -125,6 +126,7 @@ def backlog(trace: Trace, group: str) -> list[tuple[float, int]]:
     return series
 
 
+@remembered
 def _histories(trace: Trace, group: str) -> dict[tuple[str, int], _Partition]:
     """Every partition of every topic that the group reads, in the order of topics and numbers."""
     places = members(trace, group)

@@ -10,6 +10,7 @@ from attrs import frozen
 from simulator.message import Message
 from simulator.reading.fates import Of
 from simulator.reading.lineage import births, pieces
+from simulator.reading.memo import remembered
 from simulator.reading.parties import members, topics
 from simulator.trace import Step, Trace
 
@@ -43,6 +44,7 @@ class Reordering:
     """The later one's effect, then the earlier one's."""
 
 
+@remembered
 def effects(trace: Trace, name: str) -> list[tuple[int, int]]:
     """(step index, message id) of each effect at a node or group: what was processed there, or for a topic, appended."""
     places = members(trace, name)
@@ -76,6 +78,11 @@ def reorderings(trace: Trace, name: str) -> list[Reordering]:
     Compared are first effects only (a repeat is a duplicate, not a reordering), among messages of one key that one
     node made: no broker promises an order between two that don't know of each other.
     """
+    return list(_reorderings(trace, name))
+
+
+@remembered
+def _reorderings(trace: Trace, name: str) -> tuple[Reordering, ...]:
     born = births(trace)
     keys = [key for _, key, _, _ in trace.message_rows()]
     newest: dict[tuple[int, int], tuple[int, int, int]] = {}
@@ -94,4 +101,4 @@ def reorderings(trace: Trace, name: str) -> list[Reordering]:
         earlier = trace.message(number)
         steps = (trace[ahead[1]], trace[index])
         found.append(Reordering(str(earlier.key), name, earlier, trace.message(ahead[2]), steps))
-    return found
+    return tuple(found)

@@ -10,10 +10,10 @@ from typing import Any
 
 from simulator.reading import measures
 from simulator.reading.distribution import Distribution
-from simulator.reading.parties import clients, extent, groups, processors, topics_of
+from simulator.reading.parties import clients, extent, groups, members, processors, topics_of
 from simulator.trace import Trace
 from simulator.values import Span
-from simulator.vocabulary import PAUSED
+from simulator.vocabulary import CREATED, PAUSED
 
 MOST_LINES = 6
 """As many as there are looks for lines; more would not be told apart."""
@@ -62,13 +62,21 @@ def _lags(trace: Trace, readers: Sequence[str]) -> list[dict[str, Any]]:
 
 def throughput_chart(trace: Trace) -> dict[str, Any]:
     """How much gets done, over time: what clients make, and what each group or service gets done."""
-    every = extent(trace).end / _INTERVALS
-    made = [measures.throughput_over_time(trace, name, kind="created", every=every) for name in clients(trace)]
-    total = [(points[0][0], sum(rate for _, rate in points)) for points in zip(*made, strict=True)]
-    lines = [line("made", _middles(trace, total, every))]
-    for name in processors(trace)[: MOST_LINES - 1]:
-        rates = measures.throughput_over_time(trace, name, every=every)
-        lines.append(line(name, _middles(trace, rates, every)))
+    end = extent(trace).end
+    every = max(end / _INTERVALS, 1e-9)
+    workers = processors(trace)[: MOST_LINES - 1]
+    place_of = {place: line_ for line_, name in enumerate(workers, start=1) for place in members(trace, name)}
+    makers = {trace.node_index(name) for name in clients(trace)}
+    counts = [[0] * _INTERVALS for _ in range(len(workers) + 1)]
+    # One pass for all lines: this is drawn again at every move of a slider.
+    for _, time, kind, node, *_ in trace.rows("created", "processed"):
+        at = (0 if node in makers else None) if kind == CREATED else place_of.get(node)
+        if at is not None:
+            counts[at][min(int(time / every), _INTERVALS - 1)] += 1
+    lines = [
+        line(name, [((at + 0.5) * every, 1_000.0 * count / every) for at, count in enumerate(counted)])
+        for name, counted in zip(("made", *workers), counts, strict=True)
+    ]
     return {"unit": "per second", "lines": lines}
 
 
@@ -85,7 +93,13 @@ def charts(trace: Trace) -> dict[str, Any]:
 
 def stops(trace: Trace) -> list[tuple[str, Span]]:
     """When nodes did nothing, in words: ("email down", when), ("payment frozen", when)."""
-    found = [(f"{name} down", down) for name in trace.nodes for down in measures.downtimes(trace, name)]
+    crashed = {row[3] for row in trace.rows("crashed")}
+    found = [
+        (f"{name} down", down)
+        for place, name in enumerate(trace.nodes)
+        if place in crashed
+        for down in measures.downtimes(trace, name)
+    ]
     frozen: dict[int, float] = {}
     for _, time, kind, node, *_ in trace.rows("paused", "resumed"):
         if kind == PAUSED:
@@ -119,9 +133,3 @@ def _sampled(trace: Trace, series: Sequence[tuple[float, int]]) -> list[tuple[fl
             place += 1
         peaks.append((number * every, peak))
     return [*peaks, (end, float(series[-1][1]) if series else 0.0)]
-
-
-def _middles(trace: Trace, rates: Sequence[tuple[float, float]], every: float) -> list[tuple[float, float]]:
-    """Each interval's rate, at the middle of the interval."""
-    end = extent(trace).end
-    return [(min(start + every / 2, end), rate) for start, rate in rates if start < end]
