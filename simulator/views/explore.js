@@ -53,6 +53,7 @@ function render({model, el}) {
 
   // The replay comes only where it is looked at; its data are asked for with the step to begin at.
   let player = null, wish = null;
+  const teller = stepTeller(model);
 
   function want(change) {
     model.set('wanted', {...model.get('wanted'), at: null, ...change});
@@ -86,14 +87,7 @@ function render({model, el}) {
     if (!data) return;
     const step = Math.max(data.first - 1, Math.min(model.get('step'), data.first + data.time.length - 1));
     if (player) player.show(data, step);
-    else {
-      let telling = 0;
-      player = mount(stage, data, {initial: step, onStep: (index, playing) => {
-        model.set('step', index);
-        clearTimeout(telling);
-        telling = setTimeout(() => model.save_changes(), playing ? 100 : 0);
-      }});
-    }
+    else player = mount(stage, data, {initial: step, onStep: teller.tell});
     goThere();
   }
 
@@ -141,6 +135,7 @@ function render({model, el}) {
     watch.disconnect();
     releases.forEach(release => release());
     asker.destroy();
+    teller.stop();
     status.destroy();
     player?.destroy();
     model.off('change:shown', onShown);

@@ -340,6 +340,28 @@ function createPlayer(data, options) {
   };
 }
 
+// Tells Python of the step on show, for a widget that has it in its model: at rest at once, while it plays now and then.
+// The model never holds a newer step than was told: Python echoes what it is told, and an echo that differs from the model
+// would look like a wish to go back there.
+export function stepTeller(model, pause = 100) {
+  let latest = 0, waiting = 0;
+
+  function say() {
+    clearTimeout(waiting);
+    waiting = 0;
+    model.set('step', latest);
+    model.save_changes();
+  }
+
+  function tell(step, playing) {
+    latest = step;
+    if (!playing) say();
+    else if (!waiting) waiting = setTimeout(say, pause);
+  }
+
+  return {tell, stop: () => clearTimeout(waiting)};
+}
+
 // Shows a replay in an element and gives a handle to it:
 //   goto(step)   go to a step of the trace (the one before its first: data.first - 1)
 //   show(data)   show another replay in its place, at once and without a blank frame; the player's settings stay

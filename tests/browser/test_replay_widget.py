@@ -218,6 +218,28 @@ def test_it_plays_to_the_end_and_stops_there(bare_page, trace):
     assert bare_page.get("step") == visible_steps(trace)[-1]
 
 
+ECHO = """() => {
+  const save = model.save_changes.bind(model);
+  window.echoes = 0;
+  model.save_changes = () => {
+    const told = model.get('step');
+    save();
+    setTimeout(() => { window.echoes += 1; model.set('step', told); }, 60);
+  };
+}"""
+
+
+def test_an_echo_of_the_kernel_does_not_stop_it(bare_page, trace):
+    page = show(bare_page, trace)
+    page.evaluate(ECHO)
+    page.get_by_label("Speed").select_option("10×")
+
+    page.get_by_role("button", name="Play").click()
+
+    expect(say(page)).to_have_text(sentence(trace[visible_steps(trace)[-1]]), timeout=20_000)
+    assert page.evaluate("() => window.echoes") > 0
+
+
 def test_space_plays_and_pauses(bare_page, trace):
     page = show(bare_page, trace)
     page.locator(".eda-theatre").focus()
