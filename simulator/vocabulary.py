@@ -51,7 +51,7 @@ ACKNOWLEDGED = _kind("acknowledged", "the producer knows that the record is stor
 TIMED_OUT = _kind("timed_out", "no answer in time: whether it was done is not known", to=NODE, attempt=INT, outcome=VALUE)
 FAILED = _kind("failed", "one attempt was answered with a refusal", reason=VALUE)
 ABANDONED = _kind("abandoned", "the client gave up for good", reason=VALUE)
-COMPLETED = _kind("completed", "the caller has its good answer", attempts=INT)
+COMPLETED = _kind("completed", "the caller has the good answer of the node it asked", attempts=INT, source=NODE)
 IGNORED = _kind("ignored", "the message arrived when nobody waited for it any more", reason=VALUE)
 
 QUEUED = _kind("queued", "the message waits for a worker", depth=INT)

@@ -104,7 +104,7 @@ class Calls:
         if answer.kind == ACK:
             step = sim.record(ACKNOWLEDGED, call.message, *(answer.payload or ()))
         else:
-            step = sim.record(COMPLETED, call.message, call.attempt)
+            step = sim.record(COMPLETED, call.message, call.attempt, sim.index_of(call.to))
         if self._breaker is not None:
             breaker = self._breakers[call.to]
             before = breaker.state

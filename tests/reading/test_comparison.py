@@ -103,7 +103,7 @@ def test_the_outcome_of_requests_has_no_lag():
     request = pen.message("request", "order-1")
     pen(0, "created", "customers", request)
     pen(5, "processed", "shop", request, attempt=1)
-    pen(9, "completed", "customers", request, attempts=1)
+    pen(9, "completed", "customers", request, attempts=1, source="shop")
 
     names = [row.name for row in outcome(pen.trace())]
 

@@ -27,7 +27,7 @@ def asked(*, outage: bool) -> Trace:
         (10, "created", "customers", one, None, {}),
         (30, "processed", "email", one, 0, {"attempt": 1}),
         (40, "processed", "orders", one, 1, {"attempt": 1}),
-        (50, "completed", "customers", one, 2, {"attempts": 1}),
+        (50, "completed", "customers", one, 2, {"attempts": 1, "source": "orders"}),
     ]
     if outage:
         steps += [

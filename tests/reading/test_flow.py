@@ -58,7 +58,7 @@ def test_latency_of_requests_is_from_creation_to_the_good_answer():
     pen = Pen(Maker("customers"), Server("shop"), links=[("customers", "shop")])
     request = pen.message("request", "order-1")
     pen(0, "created", "customers", request)
-    pen(70, "completed", "customers", request, attempts=2)
+    pen(70, "completed", "customers", request, attempts=2, source="shop")
 
     assert measures.latency(pen.trace()).values == (70.0,)
 
@@ -68,8 +68,8 @@ def test_latency_is_what_clients_feel_and_not_what_services_ask_of_each_other():
     request, inner = pen.message("request", "order-1"), pen.message("request", "order-1")
     pen(0, "created", "customers", request)
     pen(10, "created", "shop", inner)
-    pen(20, "completed", "shop", inner, attempts=1)
-    pen(25, "completed", "customers", request, attempts=1)
+    pen(20, "completed", "shop", inner, attempts=1, source="email")
+    pen(25, "completed", "customers", request, attempts=1, source="shop")
 
     trace = pen.trace()
 

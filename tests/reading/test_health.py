@@ -13,7 +13,7 @@ def _request(pen: Pen, time: float, answered: float | None = None):
     request = pen.message("request", f"order-{time}")
     pen(time, "created", "customers", request)
     if answered is not None:
-        pen(answered, "completed", "customers", request, attempts=1)
+        pen(answered, "completed", "customers", request, attempts=1, source="shop")
     return request
 
 

@@ -56,7 +56,10 @@ def test_every_kind_of_step_has_a_sentence(kind, with_message):
             _told("committed", "orders", message_kind="commit", partition=1, offset=4, group="billing"),
             "orders noted that billing reads on at partition 1, offset 4.",
         ),
-        (_told("completed", "shop", attempts=3), "shop has its answer about order-17, after 3 attempts."),
+        (
+            _told("completed", "shop", attempts=3, source="orders"),
+            "shop has orders' answer about order-17, after 3 attempts.",
+        ),
     ],
 )
 def test_sentences_are_plain(told, wanted):

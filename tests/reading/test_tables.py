@@ -8,7 +8,7 @@ from simulator import run
 from simulator.reading import compare, journey
 from simulator.reading.contrasted import contrasted
 from simulator.reading.tables import as_html, as_text
-from simulator.scenarios import double_charge, one_order
+from simulator.scenarios import one_order, three_orders
 
 
 def test_columns_are_aligned_and_numbers_to_the_right():
@@ -37,7 +37,7 @@ def test_a_story_is_a_table_with_a_row_for_each_step_in_a_notebook():
 
 
 def test_a_comparison_is_a_table_in_a_notebook_with_the_words_of_its_text():
-    table = compare(run(double_charge(lost="nothing"), seed=1), run(double_charge(), seed=1)).table
+    table = compare(run(three_orders(lost="nothing"), seed=1), run(three_orders(), seed=1)).table
 
     shown = table._repr_html_()
 
@@ -46,7 +46,7 @@ def test_a_comparison_is_a_table_in_a_notebook_with_the_words_of_its_text():
 
 
 def test_of_a_contrast_the_lines_that_matter_can_be_picked():
-    traces = [run(double_charge(lost=lost), seed=1) for lost in ("nothing", "the reply")]
+    traces = [run(three_orders(lost=lost), seed=1) for lost in ("nothing", "the reply")]
     facts = contrasted(*traces, names=("well", "ill"))
 
     picked = facts.only("customer feels", "lost")
