@@ -109,7 +109,7 @@ _SENTENCES: dict[str, Callable[[Step], str]] = {
     "failed": lambda s: f"{s.node} was refused {_subject(s.message)} ({s.data['reason']})",
     "abandoned": lambda s: f"{s.node} gave up on {_subject(s.message)} ({s.data['reason']})",
     "completed": lambda s: (
-        f"{s.node} has {_of(s.data['source'])} answer about {_subject(s.message)}"
+        f"{s.node} got {_of(s.data['source'])} answer about {_subject(s.message)}"
         + (f", after {s.data['attempts']} attempts" if s.data["attempts"] > 1 else "")
     ),
     "ignored": lambda s: f"{s.node} ignored {call(s.message)} ({s.data['reason']})",

@@ -32,7 +32,7 @@ TONES = {
 }  # fmt: skip
 """The look of each kind of step, where it is not its message's."""
 
-NOTABLE = ("lost", "again", "unknown", "refused", "down", "paused", "open", "skipped")
+NOTABLE = ("lost", "again", "resent", "unknown", "refused", "down", "paused", "open", "skipped")
 """The looks of steps that the timeline marks."""
 
 
@@ -179,7 +179,7 @@ class _Recording:
 
     def _tone(self, step: Step) -> str:
         if step.kind in {"processed", "sent"} and step.data["attempt"] > 1:
-            return "again"
+            return "again" if step.kind == "processed" else "resent"
         if step.kind in {"sent", "delivered", "created", "published"} and step.message is not None:
             return self._looks[step.message.id]
         return TONES.get(step.kind, "")

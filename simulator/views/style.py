@@ -78,6 +78,8 @@ SHAPES: dict[str, str] = {
     "question": _disc(0.98) + _polygon(_HOOK, hole=True) + _box(-0.15, 0.42, 0.29, 0.27, hole=True),
     "step over": _polygon([(-0.95, -0.8), (-0.2, 0), (-0.95, 0.8)])
     + _polygon([(0.05, -0.8), (0.8, 0), (0.05, 0.8)]) + _box(0.72, -0.8, 0.24, 1.6),
+    "chevrons": _polygon([(-0.95, -0.85), (-0.45, -0.85), (0.1, 0), (-0.45, 0.85), (-0.95, 0.85), (-0.4, 0)])
+    + _polygon([(0.0, -0.85), (0.5, -0.85), (1.0, 0), (0.5, 0.85), (0.0, 0.85), (0.55, 0)]),
     "pause": _box(-0.7, -0.85, 0.5, 1.7) + _box(0.2, -0.85, 0.5, 1.7),
     "slash": _disc(0.98) + _disc(0.68, hole=True) + _polygon(_turned(_BAR, 45)),
     "switch": _box(-1.0, -0.12, 0.6, 0.24) + _box(0.4, -0.12, 0.6, 0.24)
@@ -113,6 +115,7 @@ LOOKS: dict[str, Look] = {
         Look("working", "being worked on", "#4a4ec4", "#a0a5ff", "half", "h"),
         Look("done", "done", "#1a7a38", "#4dc56c", "check", "P"),
         Look("again", "done again: a duplicate", "#a3238c", "#f088d6", "double", "8"),
+        Look("resent", "sent again", "#8a4b00", "#f0a040", "chevrons", "4"),
         Look("skipped", "duplicate recognised, skipped", "#55743a", "#a9cb80", "step over", "|"),
         Look("lost", "lost", "#c23616", "#ff8b68", "cross", "X"),
         Look("refused", "refused", "#b0103f", "#ff809f", "barred", "_"),

@@ -58,7 +58,7 @@ def test_every_kind_of_step_has_a_sentence(kind, with_message):
         ),
         (
             _told("completed", "shop", attempts=3, source="orders"),
-            "shop has orders' answer about order-17, after 3 attempts.",
+            "shop got orders' answer about order-17, after 3 attempts.",
         ),
     ],
 )
