@@ -17,6 +17,8 @@ function createPlayer(data, options) {
   const arrivals = new Set(data.flights.map(flight => flight[5]));
   const timeAt = step => (step < 0 ? data.before : data.time[step]);
   const told = step => (step < 0 ? (data.first ? 'Before the first step of this part.' : 'Nothing has happened yet.') : data.sentence[step]);
+  const stretch = count < data.total
+    ? `, steps ${data.first.toLocaleString('en')} to ${(data.first + count - 1).toLocaleString('en')} of ${data.total.toLocaleString('en')}` : '';
   let current = -1, from = -1, playing = false, frame = 0, part = 1, last = 0;
   let shown = [], unit = 1;
 
@@ -74,7 +76,7 @@ function createPlayer(data, options) {
     `Picture of ${data.nodes.map(node => node.name).join(', ')}. The sentence below tells what happens.`}, stage.element);
   const element = html('div', {class: 'eda-player'},
     html('div', {class: 'eda-top'},
-      html('span', {class: 'eda-title'}, data.name, html('span', {class: 'eda-seed'}, ` seed ${data.seed}`)), clock),
+      html('span', {class: 'eda-title'}, data.name, html('span', {class: 'eda-seed'}, ` seed ${data.seed}${stretch}`)), clock),
     theatre,
     say,
     html('div', {class: 'eda-line-of-time'}, ticks, slider),
@@ -85,7 +87,7 @@ function createPlayer(data, options) {
       data.quiet.includes('1')
         ? html('label', {class: 'eda-check'}, protocol, html('span', {}, 'protocol messages')) : null),
     html('div', {class: 'eda-below'},
-      html('section', {'aria-label': 'Steps'}, html('h3', {}, 'Steps'), list),
+      html('section', {'aria-label': 'Steps'}, html('h3', {}, 'Steps', html('small', {}, ' number, time in ms')), list),
       html('section', {'aria-label': 'Why'}, html('h3', {}, 'Why did this happen?'), causes)),
     legend());
 
