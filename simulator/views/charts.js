@@ -41,10 +41,14 @@ function createFrame(title, hint) {
   let width = 0, draw = () => {};
   return {
     element, picture, legend, heading,
-    get width() { return width || 420; },
-    // Nothing is drawn while a chart is out of sight.
-    drawn(next) { draw = next; if (element.clientWidth) { width = element.clientWidth; draw(); } },
-    fit() { if (element.clientWidth && element.clientWidth !== width) { width = element.clientWidth; draw(); } },
+    get width() { return width; },
+    // Nothing is drawn while a chart is out of sight; only `fit` asks for its width, which costs a layout of the page.
+    drawn(next) { draw = next; if (width) draw(); },
+    fit() {
+      if (element.clientWidth === width) return;
+      width = element.clientWidth;
+      if (width) draw();
+    },
   };
 }
 
@@ -89,7 +93,7 @@ function createLatencyChart(title = 'How long customers waited') {
     const most = Math.max(...lines.map(line => line.points.at(-2) ?? 0), 1);
     const top = scale.fit(most);
     const {x, y, grid, named} = axes(width, top, 100, {
-      xTicks: ticksTo(top, width > 420 ? 6 : 4), yTicks: [0, 25, 50, 75, 100], xLabel: 'answered within (ms)', yLabel: '% of all',
+      xTicks: ticksTo(top, width > 420 ? 6 : 4), yTicks: [0, 25, 50, 75, 100], xLabel: 'answered within (ms)', yLabel: '% of those answered',
       xTold: tick => round(tick, 2),
     });
     const drawn = [];

@@ -35,7 +35,7 @@ def latency(runs: Trace | Mapping[str, Trace], client: str | None = None) -> Sti
 
     named = {"": runs} if isinstance(runs, Trace) else dict(runs)
     figure = blank(*_SIZE)
-    axes = dress(figure.add_subplot(), "How long customers waited", "answered within (ms)", "% of all")
+    axes = dress(figure.add_subplot(), "How long customers waited", "answered within (ms)", "% of those answered")
     said = []
     longest = 1.0
     for place, (name, trace) in enumerate(named.items()):

@@ -27,7 +27,7 @@ def poster(
     table = figure.add_axes((0.015, 0, 0.56, 1 - 0.45 / height))
     _write(table, heads, rows)
     chart = figure.add_axes((0.655, 0.55 / height, 0.33, 1 - 1.25 / height))
-    dress(chart, "How long customers waited", "answered within (ms)", "% of all")
+    dress(chart, "How long customers waited", "answered within (ms)", "% of those answered")
     longest = 1.0
     for place, (name, taken) in enumerate(waited.items()):
         longest = max(longest, taken.max or 0.0)
