@@ -29,6 +29,7 @@ CODES: dict[str, int] = {
     "INVALID_RECORD": 87,
     "PRODUCER_FENCED": 90,
     "INVALID_UPDATE_VERSION": 95,
+    "INELIGIBLE_REPLICA": 107,
 }
 """Each error's number on the wire."""
 
