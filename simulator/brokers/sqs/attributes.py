@@ -12,7 +12,7 @@ from typing import Any, Literal
 from attrs import field, frozen
 
 from simulator.brokers.sqs.errors import InvalidAttributeValue
-from simulator.validation import RULE, Rule, broken_rules, one_of
+from simulator.validation import RULE, Rule, broken_rules, one_of, whole_from
 from simulator.values import Part
 
 VISIBILITY_MAX = 43_200
@@ -44,8 +44,8 @@ def is_whole(value: Any, least: int, most: int) -> bool:
 
 def _whole(least: int, most: int, unit: str) -> dict[str, Rule]:
     """The rule for an attribute, in words that name the error that AWS answers."""
-    words = f"a whole number of {unit} from {least:,} to {most:,}; Amazon SQS refuses anything else (InvalidAttributeValue)"
-    return {RULE: Rule(lambda value: is_whole(value, least, most), words)}
+    rule = whole_from(least, most, unit)[RULE]
+    return {RULE: Rule(rule.allows, f"{rule.words}; Amazon SQS refuses anything else (InvalidAttributeValue)")}
 
 
 @frozen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from random import Random
 
 import pytest
@@ -322,22 +323,22 @@ def test_the_same_draws_give_the_same_order():
     [
         (
             {"visibility_timeout": 43_201},
-            "visibility_timeout is 43201; it must be a whole number of seconds from 0 to 43,200",
+            "visibility_timeout is 43201; it must be a whole number from 0 to 43,200 (seconds); Amazon SQS refuses",
         ),
         ({"visibility_timeout": 0.5}, "visibility_timeout is 0.5"),
-        ({"delay_seconds": 901}, "seconds from 0 to 900"),
-        ({"receive_message_wait_time_seconds": 21}, "seconds from 0 to 20"),
-        ({"message_retention_period": 59}, "seconds from 60 to 1,209,600"),
-        ({"maximum_message_size": 1_023}, "bytes from 1,024 to 1,048,576"),
+        ({"delay_seconds": 901}, "from 0 to 900 (seconds)"),
+        ({"receive_message_wait_time_seconds": 21}, "from 0 to 20 (seconds)"),
+        ({"message_retention_period": 59}, "from 60 to 1,209,600 (seconds)"),
+        ({"maximum_message_size": 1_023}, "from 1,024 to 1,048,576 (bytes)"),
         ({"content_based_deduplication": True}, "a standard queue has no such attribute"),
         (
             {"redrive_policy": RedrivePolicy("dead", 0)},
-            "max_receive_count is 0; it must be a whole number of receives from 1",
+            "max_receive_count is 0; it must be a whole number from 1",
         ),
     ],
 )
 def test_attributes_beyond_the_limits_are_refused(attributes, told):
-    with pytest.raises(InvalidAttributeValue, match=told):
+    with pytest.raises(InvalidAttributeValue, match=re.escape(told)):
         queue(**attributes)
 
 
