@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from attrs import field, frozen
@@ -17,6 +18,14 @@ class TopicPartition(NamedTuple):
         return f"{self.topic}-{self.partition}"
 
 
+def _names(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(names)
+
+
+def _partitions(partitions: Iterable[TopicPartition]) -> tuple[TopicPartition, ...]:
+    return tuple(partitions)
+
+
 @frozen
 class Subscription:
     """What a member tells the group's leader: what it wants to read, and what it reads already.
@@ -24,8 +33,8 @@ class Subscription:
     Source: ``ConsumerPartitionAssignor.Subscription`` of Apache Kafka 4.0.
     """
 
-    topics: tuple[str, ...] = field(converter=tuple)
-    owned: tuple[TopicPartition, ...] = field(default=(), converter=tuple)
+    topics: tuple[str, ...] = field(converter=_names)
+    owned: tuple[TopicPartition, ...] = field(default=(), converter=_partitions)
     generation: int = -1
     """The generation in which it was given what it owns; -1: none. The latest wins where two members claim the same."""
     instance_id: str | None = None
