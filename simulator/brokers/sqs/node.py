@@ -135,6 +135,11 @@ class _Front:
         if message.in_reply_to:
             self._delivered(message)
             return
+        due = self._queue.next_change()
+        if due is not None and due <= self._sim.now:
+            # Due at this very moment, or while the node was frozen. A behaviour of its own, so that what follows from the
+            # message is not taken to follow from that.
+            self._sim.spawn(self._catch_up())
         try:
             self._answers.get(message.kind, self._send)(message, source)
         except SqsError as error:
@@ -162,6 +167,17 @@ class _Front:
 
     def _ring(self) -> None:
         self._alarm = None
+        self._let_time_pass()
+        self._serve()
+        self._watch()
+
+    def _catch_up(self) -> Generator[Any, Any, None]:
+        self._let_time_pass()
+        self._serve()
+        yield from ()
+
+    def _let_time_pass(self) -> None:
+        """Tell what time has changed. Always before an operation, so that the steps are in the order of what happened."""
         sim = self._sim
         for stored, what in self._queue.advance(sim.now):
             cause = self._hid.pop(stored.number, -1)
@@ -170,8 +186,6 @@ class _Front:
                 sim.record(EXPIRED, record, stored.number, cause=cause)
             else:
                 sim.record(REAPPEARED, record, stored.number, sim.value(what), cause=cause)
-                self._serve()
-        self._watch()
 
     # Sending.
 
@@ -195,7 +209,7 @@ class _Front:
         self._serve()
 
     def _stored(self, stored: Stored, record: Message) -> None:
-        delay = int(stored.visible_at - self._sim.now)
+        delay = round(stored.visible_at - self._sim.now)
         step = self._sim.record(ENQUEUED, record, stored.number, max(0, delay))
         if delay > 0:
             self._hid[stored.number] = step
@@ -203,7 +217,7 @@ class _Front:
     # Receiving.
 
     def _receive(self, request: Message, consumer: str) -> None:
-        if self._answer(request, consumer):
+        if self._answer(request, consumer, self._sim.cause):
             return
         wait = request.payload[1]
         wait = self._node.receive_message_wait_time_seconds if wait is None else wait
@@ -214,8 +228,8 @@ class _Front:
         self._polls.append(poll)
         poll.timer = self._sim.call_later(1_000.0 * wait, self._give_up, poll)
 
-    def _answer(self, request: Message, consumer: str) -> bool:
-        """Answer a receive, if there is something to be had."""
+    def _answer(self, request: Message, consumer: str, cause: int) -> bool:
+        """Answer a receive, if there is something to be had; its cause is the request, or what came for one that waits."""
         sim, queue = self._sim, self._queue
         most, wait, hide, attempt = request.payload
         found = queue.receive_message(
@@ -225,35 +239,36 @@ class _Front:
             visibility_timeout=hide,
             receive_request_attempt_id=attempt,
         )
-        asked = sim.cause
         for stored in queue.dead_lettered:
             target = self._destination(queue.leaving[stored.number])
             record = sim.message_of(stored.record)
             sim.record(
                 DEAD_LETTERED, record, stored.number, sim.index_of(target), stored.received_here,
-                cause=self._hid.pop(stored.number, asked),
+                cause=self._hid.pop(stored.number, cause),
             )  # fmt: skip
             self._deliver(queue.leaving[stored.number])
         for each in found:
-            self._hand_out(each, asked)
+            self._hand_out(each, cause)
         if found:
             flat = chain.from_iterable((each.record, each.receipt_handle, each.approximate_receive_count) for each in found)
             self._reply(request, consumer, MESSAGES, tuple(flat))
         return bool(found)
 
-    def _hand_out(self, received: Received, asked: int) -> None:
+    def _hand_out(self, received: Received, cause: int) -> None:
         sim = self._sim
-        hidden = int(received.visible_at - sim.now)
+        hidden = round(received.visible_at - sim.now)
         record = sim.message_of(received.record)
         self._hid[received.message_id] = sim.record(
-            RECEIVED, record, received.message_id, received.approximate_receive_count, hidden, cause=asked
+            RECEIVED, record, received.message_id, received.approximate_receive_count, hidden, cause=cause
         )
 
     def _serve(self) -> None:
         """Something is to be had: whoever waits longest gets it."""
+        cause = self._sim.cause
         while self._polls:
+            self._let_time_pass()
             poll = self._polls[0]
-            if not self._answer(poll.request, poll.consumer):
+            if not self._answer(poll.request, poll.consumer, cause):
                 return
             self._polls.pop(0)
             if poll.timer is not None:
@@ -279,7 +294,7 @@ class _Front:
         sim = self._sim
         stored = self._queue.change_message_visibility(sim.now, *request.payload)
         record = sim.message_of(stored.record)
-        hidden = int(stored.visible_at - sim.now)
+        hidden = round(stored.visible_at - sim.now)
         self._hid[stored.number] = sim.record(EXTENDED, record, stored.number, hidden)
         if not hidden:
             sim.record(REAPPEARED, record, stored.number, sim.value("visibility timeout set to 0"))
