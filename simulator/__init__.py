@@ -12,7 +12,7 @@ from simulator.clients.retry import Retry
 from simulator.clients.service import Call, Service
 from simulator.clients.sqs_consumer import SqsConsumer
 from simulator.clients.sqs_producer import SqsProducer
-from simulator.clients.sqs_redrive import Redrive
+from simulator.clients.sqs_redrive import SqsRedrive
 from simulator.engine import BehaviourError, RunStopped, run
 from simulator.message import Message
 from simulator.network import (
@@ -36,7 +36,7 @@ from simulator.values import Range, Span
 __all__ = [
     "BehaviourError", "Bursty", "Call", "Caller", "CircuitBreaker", "Consumer", "Crash", "Cut", "Drop",
     "Duplicate", "Every", "Exponential", "Fixed", "Link", "ListedKeys", "LogNormal", "Message", "Node",
-    "Numbered", "Pause", "Poisson", "Producer", "Range", "Redrive", "RedrivePolicy", "Retry", "RunStopped", "Scenario",
-    "ScenarioError", "Service", "Slow", "Span", "SqsConsumer", "SqsProducer", "SqsQueue", "Step", "Topic", "Trace",
+    "Numbered", "Pause", "Poisson", "Producer", "Range", "RedrivePolicy", "Retry", "RunStopped", "Scenario",
+    "ScenarioError", "Service", "Slow", "Span", "SqsConsumer", "SqsProducer", "SqsQueue", "SqsRedrive", "Step", "Topic", "Trace",
     "TraceFileError", "Uniform", "UniformKeys", "ZipfKeys", "run",
 ]  # fmt: skip

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @frozen
-class Redrive(Node):
+class SqsRedrive(Node):
     """Starts a message move task at a dead-letter queue, once: what is there then goes back to where it came from.
 
     Source: ``StartMessageMoveTask`` in the Amazon SQS API reference. Without ``max_number_of_messages_per_second`` AWS chooses

@@ -16,7 +16,7 @@ from simulator import (
     Exponential,
     Link,
     Pause,
-    Redrive,
+    SqsRedrive,
     RedrivePolicy,
     Retry,
     Scenario,
@@ -176,7 +176,7 @@ def test_a_letter_that_is_lost_on_the_way_to_the_dead_letter_queue_is_sent_again
 
 
 def test_an_operator_has_dead_letters_tried_again():
-    trace = poison(Redrive("operator", 10_000), links=(Link("operator", "dead"),), duration=30_000)
+    trace = poison(SqsRedrive("operator", 10_000), links=(Link("operator", "dead"),), duration=30_000)
 
     assert said(trace, "redriven") == ["dead moves order-2 back to orders."]
     # It came back as a new message: it is tried three more times, and ends up there again.
@@ -191,7 +191,7 @@ def test_dead_letters_go_back_at_the_rate_that_was_asked_for():
     trace = run(
         shop(
             consumer, queue=queue, producer=SqsProducer("shop", count=5),
-            more=(SqsQueue("dead"), Redrive("operator", 10_000, max_number_of_messages_per_second=4)),
+            more=(SqsQueue("dead"), SqsRedrive("operator", 10_000, max_number_of_messages_per_second=4)),
             links=(Link("orders", "dead"), Link("operator", "dead")),
         )
     )  # fmt: skip
@@ -296,7 +296,7 @@ def test_an_idempotent_consumer_does_nothing_twice_and_deletes_all_the_same():
         ([SqsConsumer("billing")], 'add one Link(queue, "billing")'),
         ([SqsConsumer("billing", max_number_of_messages=11)], "from 1 to 10"),
         ([SqsProducer("shop")], "it sends to one queue, and 0 are linked from it"),
-        ([Redrive("operator", 0)], "link it to one dead-letter queue"),
+        ([SqsRedrive("operator", 0)], "link it to one dead-letter queue"),
     ],
 )  # fmt: skip
 def test_what_amazon_sqs_would_refuse_is_refused(parts, told):
@@ -359,7 +359,7 @@ def a_run(draw: st.DrawFn) -> tuple[Trace, dict[str, dict]]:
                 "billing-2", group="billing", work=700, heartbeat=draw(st.sampled_from([None, 400])),
                 wait_time_seconds=draw(st.sampled_from([0, 2])), poison=["cy"], timeout=600,
             ),
-            Redrive("operator", 9_000, max_number_of_messages_per_second=5),
+            SqsRedrive("operator", 9_000, max_number_of_messages_per_second=5),
         ],
         [
             Link("shop", f"orders{end}", latency=Uniform(1, 9)), Link(f"orders{end}", f"dead{end}", latency=5),

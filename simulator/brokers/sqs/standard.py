@@ -3,7 +3,8 @@
 AWS says that a queue lives on many servers, that each message has copies on several of them, that a short poll asks some of
 the servers and a long poll all, and that a server which can't be reached when a message is received or deleted keeps
 its copy, so that this message comes again. It does not say how many servers there are. Here there are ``servers``, of which a
-short poll asks half (rounded up), all equally likely; a message has two copies. Simplified: AWS weighs the servers.
+short poll asks half (rounded up), all equally likely; a message has two copies. Of two asked servers, chosen by chance, the one
+with the older message gives the next: mostly in order, as AWS says ("best-effort"). Simplified: AWS weighs the servers.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ COPIES = 2
 
 
 class Servers:
-    """The servers of a standard queue. Each hands out what it has oldest first; which of them is next, chance decides.
+    """The servers of a standard queue. Each hands out what it has oldest first; which of them are looked at, chance decides.
 
     ``draw`` gives a number from 0 up to 1; with a single server that is always up it is never asked, and the order is that
     of the messages' arrival.
@@ -64,7 +65,10 @@ class Servers:
         again: list[tuple[int, int]] = []
         try:
             while asked:
-                place = int(draw() * len(asked)) if len(asked) > 1 else 0
+                place = 0
+                if len(asked) > 1:
+                    one, other = int(draw() * len(asked)), int(draw() * len(asked))
+                    place = one if ready[asked[one]][0] <= ready[asked[other]][0] else other
                 server = asked[place]
                 number = heappop(ready[server])
                 if not ready[server]:
