@@ -16,7 +16,6 @@ from simulator import (
     Exponential,
     Link,
     Pause,
-    SqsRedrive,
     RedrivePolicy,
     Retry,
     Scenario,
@@ -26,6 +25,7 @@ from simulator import (
     SqsConsumer,
     SqsProducer,
     SqsQueue,
+    SqsRedrive,
     Trace,
     Uniform,
     run,
@@ -35,7 +35,7 @@ from simulator.network import Fault
 from simulator.reading import checks
 from simulator.reading.causes import why
 from simulator.reading.fates import missing
-from simulator.reading.frames import frames
+from simulator.reading.frames import apply, frames
 from simulator.reading.sentences import sentence
 
 
@@ -409,3 +409,14 @@ def test_the_same_seed_gives_the_same_trace():
 
     assert run(scenario, 5).digest == run(scenario, 5).digest
     assert run(scenario, 5).digest != run(scenario, 6).digest
+
+
+@settings(max_examples=8)
+@given(a_run())
+def test_edits_agree_with_the_frames_of_a_queue(ran):
+    every = frames(ran[0])
+    state: dict = {}
+
+    for index, step in enumerate(every.edits()):
+        apply(state, step)
+        assert state == every[index].state

@@ -34,7 +34,9 @@ from simulator.brokers.sqs.stored import (
     Received,
     Sent,
     Stored,
+    letter_of,
     sequence_number,
+    told,
 )
 
 _PURGE_INTERVAL = 60_000.0
@@ -267,26 +269,11 @@ class Queue:
         stored.handles.append(stored.handle)
         self._handles[stored.handle] = stored.number
         self._hide(stored, now, timeout)
-        return self._told(stored)
+        return told(stored, fifo=self.attributes.fifo_queue)
 
     def _hide(self, stored: Stored, now: float, timeout: int) -> None:
         stored.visible_at = now + 1_000.0 * timeout
         heappush(self._due, (stored.visible_at, stored.number))
-
-    def _told(self, stored: Stored) -> Received:
-        fifo = self.attributes.fifo_queue
-        return Received(
-            message_id=stored.number,
-            record=stored.record,
-            body=stored.body,
-            receipt_handle=stored.handle,
-            approximate_receive_count=stored.receive_count,
-            sent_timestamp=stored.sent_at,
-            approximate_first_receive_timestamp=stored.first_received_at or 0.0,
-            visible_at=stored.visible_at,
-            message_group_id=stored.group if fifo else None,
-            sequence_number=sequence_number(stored.number) if fifo else None,
-        )
 
     def _repeat(self, now: float, attempt: str, timeout: int) -> list[Received]:
         """What an earlier receive with this attempt id gave out, hidden anew; nothing, if any of it has changed since."""
@@ -296,7 +283,7 @@ class Queue:
             return []
         for stored in again:
             self._hide(stored, now, timeout)
-        return [self._told(stored) for stored in again]
+        return [told(stored, fifo=True) for stored in again]
 
     # What becomes of a received message.
 
@@ -387,10 +374,7 @@ class Queue:
 
     def _let_go(self, stored: Stored, *, redriven: bool) -> Letter:
         self._remove(stored)
-        letter = self.leaving[stored.number] = Letter(
-            self.name, stored.number, stored.record, stored.body, stored.size, stored.sent_at,
-            stored.receive_count, stored.group, stored.origin, redriven,
-        )  # fmt: skip
+        letter = self.leaving[stored.number] = letter_of(stored, self.name, redriven=redriven)
         return letter
 
     def accept(self, now: float, letter: Letter) -> Stored | None:

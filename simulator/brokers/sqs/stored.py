@@ -106,3 +106,27 @@ class Change(NamedTuple):
 def sequence_number(number: int) -> str:
     """A message's sequence number: 20 digits that grow, with gaps."""
     return f"{number * 256:020d}"
+
+
+def told(stored: Stored, *, fifo: bool) -> Received:
+    """A message as whoever received it is told of it."""
+    return Received(
+        message_id=stored.number,
+        record=stored.record,
+        body=stored.body,
+        receipt_handle=stored.handle,
+        approximate_receive_count=stored.receive_count,
+        sent_timestamp=stored.sent_at,
+        approximate_first_receive_timestamp=stored.first_received_at or 0.0,
+        visible_at=stored.visible_at,
+        message_group_id=stored.group if fifo else None,
+        sequence_number=sequence_number(stored.number) if fifo else None,
+    )
+
+
+def letter_of(stored: Stored, queue: str, *, redriven: bool) -> Letter:
+    """A message as it leaves a queue for another one."""
+    return Letter(
+        queue, stored.number, stored.record, stored.body, stored.size, stored.sent_at,
+        stored.receive_count, stored.group, stored.origin, redriven,
+    )  # fmt: skip
