@@ -152,6 +152,17 @@ def test_a_written_trace_that_skips_a_record_shows_a_skip_and_a_loss() -> None:
     assert found[0].values == (orders[1].id,)
 
 
+def test_a_partition_that_is_assigned_again_begins_anew() -> None:
+    shop = Shop(Reader("billing"))
+    orders = [shop.order(10 * n, key) for n, key in enumerate("ab")]
+    for time, offset, assigned in ((100, 0, True), (110, 1, False), (200, 0, True), (210, 1, False)):
+        if assigned:
+            shop(time, "assigned", "billing", partition=0, offset=offset, group="billing")
+        shop.fetched(time + 1, orders[offset], offset)
+
+    assert anomalies(shop.trace()) == []
+
+
 @settings(max_examples=40)
 @given(streams(), seeds)
 def test_one_durable_broker_never_contradicts_itself_whatever_goes_wrong(scenario: Scenario, seed: int) -> None:

@@ -12,7 +12,7 @@ from simulator.brokers.log.replicas import Acks, Replica
 
 BROKERS = ("a", "b", "c")
 
-Operation = tuple[Any, ...]
+Doing = tuple[Any, ...]
 """("send",), ("fetch", broker), ("crash", broker), ("shut_down", broker), ("restart", broker), ("passing", ms)."""
 
 
@@ -34,7 +34,7 @@ class Cluster:
             self.up[broker] = self._start(broker)
         self._spread()
 
-    def do(self, operations: Iterable[Operation]) -> Cluster:
+    def do(self, operations: Iterable[Doing]) -> Cluster:
         for name, *rest in operations:
             getattr(self, name)(*rest)
             self._settle()

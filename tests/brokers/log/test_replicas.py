@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from simulator.brokers.log.elections import Controller, Leadership
 from simulator.brokers.log.errors import Refused
 from simulator.brokers.log.replicas import Acks, Entry, FetchRequest, Replica
-from tests.brokers.log.cluster import BROKERS, Cluster, Operation
+from simulator.reading.anomalies import find
+from simulator.reading.histories import Operation, Poll, Send
+from tests.brokers.log.cluster import BROKERS, Cluster, Doing
 
 
 def led(isr: tuple[str, ...] = BROKERS, **settings: int) -> Replica:
@@ -221,7 +223,7 @@ def test_a_controlled_shutdown_loses_what_acks_1_was_told_too_early() -> None:
     assert cluster.heal().lost() == [1]
 
 
-OPERATIONS: list[Operation] = [
+OPERATIONS: list[Doing] = [
     ("send",),
     *(("fetch", broker) for broker in BROKERS),
     *(("crash", broker) for broker in BROKERS),
@@ -231,7 +233,7 @@ OPERATIONS: list[Operation] = [
 runs = st.lists(st.sampled_from(OPERATIONS), max_size=40)
 
 
-def shortest_loss(most: int, *, acks: Acks, min_insync: int, unclean: bool) -> tuple[Operation, ...] | None:
+def shortest_loss(most: int, *, acks: Acks, min_insync: int, unclean: bool) -> tuple[Doing, ...] | None:
     """The fewest operations after which something that was acknowledged is gone for good."""
     for length in range(1, most + 1):
         for operations in product(OPERATIONS, repeat=length):
@@ -245,6 +247,22 @@ def test_the_shortest_loss_with_acks_1_is_a_crash_before_the_next_fetch() -> Non
     found = shortest_loss(3, acks=1, min_insync=1, unclean=True)
 
     assert found == (("send",), ("crash", "a"))
+
+
+def test_jepsens_checker_names_the_loss_from_what_clients_saw() -> None:
+    cluster = Cluster(acks=1).do([("send",), ("crash", "a"), ("send",), ("fetch", "c"), ("fetch", "c")])
+    leader = cluster.leader
+    assert leader is not None
+    sends = [Operation("p", "ok", "send", (Send("x", value, offset),)) for value, offset in cluster.acknowledged.items()]
+    read = tuple((offset, entry.record) for offset, entry in enumerate(leader.read(0)))
+
+    found = find([*sends, Operation("c", "ok", "poll", (Poll((("x", read),)),))])
+
+    assert {(each.name, each.values) for each in found} == {
+        ("inconsistent-offsets", (1, 2)),
+        ("lost-write", (1,)),
+        ("nonmonotonic-send", (1, 2)),
+    }
 
 
 def test_acks_all_with_one_in_sync_replica_loses_by_an_unclean_election_and_only_by_one() -> None:
@@ -263,7 +281,7 @@ def test_no_short_run_loses_with_acks_all_and_two_in_sync() -> None:
 
 @settings(max_examples=400)
 @given(runs)
-def test_acks_all_with_two_in_sync_and_clean_elections_loses_no_acknowledged_write(operations: list[Operation]) -> None:
+def test_acks_all_with_two_in_sync_and_clean_elections_loses_no_acknowledged_write(operations: list[Doing]) -> None:
     cluster = Cluster(acks="all", min_insync=2).do(operations).heal()
 
     assert cluster.lost() == []
@@ -276,7 +294,7 @@ KEEPING_UP = [each for each in OPERATIONS if each[0] in ("send", "fetch")]
 @settings(max_examples=400)
 @given(st.lists(st.sampled_from(KEEPING_UP), max_size=30), st.sampled_from(BROKERS), st.integers(0, 30), st.integers(0, 30))
 def test_acks_all_with_two_in_sync_survives_any_one_crash_even_with_unclean_elections_while_two_keep_up(
-    operations: list[Operation], crashed: str, at: int, back: int
+    operations: list[Doing], crashed: str, at: int, back: int
 ) -> None:
     operations = [*operations[:at], ("crash", crashed), *operations[at:]]
     operations.insert(at + 1 + back, ("restart", crashed))
@@ -300,7 +318,7 @@ def test_with_unclean_elections_a_leader_that_was_left_alone_takes_old_acknowled
 
 @settings(max_examples=200)
 @given(runs, st.sampled_from(["all", 1, 0]), st.sampled_from([1, 2, 3]))
-def test_clean_elections_never_change_what_a_consumer_has_read(operations: list[Operation], acks: Acks, least: int) -> None:
+def test_clean_elections_never_change_what_a_consumer_has_read(operations: list[Doing], acks: Acks, least: int) -> None:
     cluster = Cluster(acks=acks, min_insync=least).do(operations).heal()
 
     assert cluster.contradictions == []
@@ -308,7 +326,7 @@ def test_clean_elections_never_change_what_a_consumer_has_read(operations: list[
 
 @settings(max_examples=200)
 @given(runs, st.sampled_from(["all", 1]), st.booleans())
-def test_once_healed_all_replicas_have_the_same_log(operations: list[Operation], acks: Acks, unclean: bool) -> None:
+def test_once_healed_all_replicas_have_the_same_log(operations: list[Doing], acks: Acks, unclean: bool) -> None:
     cluster = Cluster(acks=acks, min_insync=1, unclean=unclean).do(operations).heal()
 
     assert cluster.up["a"].log == cluster.up["b"].log == cluster.up["c"].log
