@@ -53,6 +53,18 @@ def at_least(least: int, *, or_none: bool = False) -> dict[str, Rule]:
     return _rule(allows, f"a whole number of at least {least}" + (", or None" if or_none else ""))
 
 
+def whole_from(least: int, most: int, unit: str = "", *, or_none: bool = False) -> dict[str, Rule]:
+    """A whole number from ``least`` to ``most`` (or None, where that means "as usual")."""
+
+    def allows(value: Any) -> bool:
+        if value is None:
+            return or_none
+        return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+    words = f"a whole number from {least:,} to {most:,}{_in(unit)}"
+    return _rule(allows, words + (", or None" if or_none else ""))
+
+
 def probability() -> dict[str, Rule]:
     """A number from 0 to 1."""
     return _rule(lambda value: _is_number(value) and 0 <= value <= 1, "a probability from 0 to 1")

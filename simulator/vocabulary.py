@@ -69,3 +69,17 @@ APPENDED = _kind("appended", "the record is in the log", partition=INT, offset=I
 ASSIGNED = _kind("assigned", "the consumer reads this partition from this offset on", partition=INT, offset=INT, group=VALUE)
 FETCHED = _kind("fetched", "the consumer holds the record", partition=INT, offset=INT)
 COMMITTED = _kind("committed", "the group's next offset to read is stored", partition=INT, offset=INT, group=VALUE)
+
+ENQUEUED = _kind("enqueued", "the queue stored the message, hidden for a delay in ms", number=INT, delay=INT)
+DEDUPLICATED = _kind("deduplicated", "the queue had stored the same message before, and did not again", number=INT)
+RECEIVED = _kind(
+    "received", "the queue handed the message out and hid it, for so many ms", number=INT, count=INT, hidden=INT
+)
+EXTENDED = _kind("extended", "the message stays hidden for so many ms from now; 0 ends it", number=INT, hidden=INT)
+REAPPEARED = _kind("reappeared", "the message can be received again, or now for the first time", number=INT, reason=VALUE)
+DELETED = _kind("deleted", "its receiver took the message out of the queue for good", number=INT)
+EXPIRED = _kind("expired", "the queue had kept the message for long enough and dropped it", number=INT)
+DEAD_LETTERED = _kind(
+    "dead_lettered", "received too often, the message left for another queue", number=INT, to=NODE, count=INT
+)
+REDRIVEN = _kind("redriven", "the message left a dead-letter queue, to be tried again", number=INT, to=NODE)

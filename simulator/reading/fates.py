@@ -16,7 +16,7 @@ from simulator.message import Message
 from simulator.reading.inquiry import Fate, Inquiry
 from simulator.reading.lineage import Piece, births, origins, pieces
 from simulator.reading.memo import remembered
-from simulator.reading.parties import clients, group_of, members, topics, topics_of
+from simulator.reading.parties import clients, group_of, members, queues, read_by, topics
 from simulator.trace import Step, Trace
 
 Of = Literal["message", "operation"]
@@ -71,12 +71,12 @@ def done_at(trace: Trace, nodes: Iterable[int]) -> set[int]:
 def expected(trace: Trace, name: str) -> list[int]:
     """The records and requests that were meant for a node or group, by id, in order of birth.
 
-    They were sent or published to it or to a topic it reads, are in such a topic, or were made by a node that can send to
-    nobody else.
+    They were sent or published to it or to a topic or queue it reads, are or were in such a one, or were made by a node
+    that can send to nobody else.
     """
     born = births(trace)
-    aims = set(members(trace, name)) | {trace.node_index(topic) for topic in topics_of(trace, name)}
-    stored = {row[4] for row in trace.rows("appended") if row[3] in aims}
+    aims = set(members(trace, name)) | {trace.node_index(kept) for kept in read_by(trace, name)}
+    stored = {row[4] for row in trace.rows("appended", "enqueued") if row[3] in aims}
     meant = {row[4] for row in trace.rows("sent", "published") if row[6] in aims} | stored
     only = {
         place
@@ -138,7 +138,7 @@ def _stages_before(trace: Trace, name: str) -> tuple[str, ...]:
     while frontier:
         frontier = [each for node in frontier for each in trace.scenario.upstream(node) if each not in behind]
         behind.update(frontier)
-    idle = {*topics(trace), *clients(trace)}
+    idle = {*topics(trace), *queues(trace), *clients(trace)}
     stages = (group_of(trace, node) for node in trace.nodes if node in behind and node not in idle)
     return tuple(stage for stage in dict.fromkeys(stages) if stage != name)
 

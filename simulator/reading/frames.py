@@ -18,6 +18,9 @@ field               entry → value                                             
 ``committed 0``, …  group → the next offset to read                                    no
 ``next``            partition → the next offset that this consumer will ask for        yes
 ``fetched``         step → `Chip`: in hand, not yet begun                              yes
+``available``       number → `Chip`: in a queue, to be had; oldest first               no
+``delayed``         number → `Chip`: in a queue, not yet to be had                     no
+``in flight``       number → `Chip`: in a queue, handed out and hidden                 no
 ``queue``           step → `Chip`: waiting for a worker                                yes
 ``working``         worker → `Chip`                                                    yes
 ``done``            step → `Chip`: processed, processed again, or skipped              no
@@ -55,6 +58,9 @@ CHECKPOINTS_UP_TO = 20_000
 
 _MEMORY = ("waiting", "next", "fetched", "queue", "working", "breaker", "status")
 """The fields that a crash empties."""
+
+_QUEUE = ("available", "delayed", "in flight")
+"""The places of a message in a queue whose messages hide; it is in one of them at a time."""
 
 
 class Chip(NamedTuple):
@@ -365,6 +371,25 @@ def _committed(fold: _Fold, fact: _Fact) -> None:
     fold.put(fact.node, f"committed {fact.a}", fold.value(fact.c), fact.b)
 
 
+def _enqueued(fold: _Fold, fact: _Fact) -> None:
+    twice = any(chip.message == fact.message for name in _QUEUE for chip in fold.field(fact.node, name).values())
+    state = "again" if twice else "event"
+    fold.put(fact.node, "delayed" if fact.b else "available", fact.a, Chip(fact.message, state))
+
+
+def _moves(to: str | None) -> _Act:
+    """A stored message changes its place in its queue, or leaves it."""
+
+    def act(fold: _Fold, fact: _Fact) -> None:
+        for name in _QUEUE:
+            if name != to and fact.a in fold.field(fact.node, name):
+                fold.put(fact.node, name, fact.a, None)
+        if to is not None:
+            fold.put(fact.node, to, fact.a, Chip(fact.message, "working" if to == "in flight" else "event"))
+
+    return act
+
+
 def _crashed(fold: _Fold, fact: _Fact) -> None:
     for name in _MEMORY:
         for entry in list(fold.field(fact.node, name)):
@@ -397,6 +422,13 @@ _ACTS: dict[str, _Act] = {
     "assigned": _assigned,
     "fetched": _fetched,
     "committed": _committed,
+    "enqueued": _enqueued,
+    "received": _moves("in flight"),
+    "reappeared": _moves("available"),
+    "deleted": _moves(None),
+    "expired": _moves(None),
+    "dead_lettered": _moves(None),
+    "redriven": _moves(None),
     "crashed": _crashed,
     "restarted": _status(None),
     "paused": _status("paused"),

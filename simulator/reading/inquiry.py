@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from simulator.reading.lineage import births
-from simulator.reading.parties import members, topics_of, value_of
+from simulator.reading.parties import members, read_by, topics_of, value_of
 from simulator.trace import Trace
 from simulator.vocabulary import (
     ABANDONED,
@@ -14,11 +14,17 @@ from simulator.vocabulary import (
     APPENDED,
     COMMITTED,
     COMPLETED,
+    DEAD_LETTERED,
+    DELETED,
     DELIVERED,
+    ENQUEUED,
+    EXPIRED,
     FAILED,
     FETCHED,
     LOST,
     QUEUED,
+    REDRIVEN,
+    REJECTED,
     SENT,
     STARTED,
 )  # fmt: skip
@@ -48,11 +54,15 @@ class Inquiry:
         self._born = births(trace)
         self._missing = missing
         self._places = members(trace, name)
-        self._aims = self._places | {trace.node_index(topic) for topic in topics_of(trace, name)}
+        self._aims = self._places | {trace.node_index(kept) for kept in read_by(trace, name)}
         self._last: dict[int, int] = {}
         self._flying: dict[int, tuple[int, int]] = {}
         self._held: dict[int, tuple[int, int]] = {}
         self._stored: dict[int, list[tuple[int, int, int]]] = {}
+        self._queued: dict[int, list[tuple[int, int]]] = {}
+        """Where a message is in a queue, as (node, number there)."""
+        self._left: dict[int, tuple[int, int, int]] = {}
+        """How a message last left a queue: the step's index, kind, and the queue that it was moved to."""
         self._abandoned: dict[int, tuple[int, str]] = {}
         self._answered: set[int] = set()
         self._refused: set[int] = set()
@@ -107,6 +117,14 @@ class Inquiry:
             self._held[message] = (index, node)
         elif kind == APPENDED and node in self._aims:
             self._stored.setdefault(message, []).append((node, a, b))
+        elif kind == REJECTED and node in self._places:
+            self._held.pop(message, None)
+        elif kind == ENQUEUED:
+            self._queued.setdefault(message, []).append((node, a))
+            self._left.pop(message, None)
+        elif kind in (DELETED, EXPIRED, DEAD_LETTERED, REDRIVEN):
+            self._queued[message].remove((node, a))
+            self._left[message] = (index, kind, b)
         elif kind == ABANDONED:
             self._abandoned[message] = (index, str(self._trace.values[a]))
         elif kind == FAILED:
@@ -135,7 +153,24 @@ class Inquiry:
                     return Fate(False, f"{self._name} had not got past {where} when the run ended", last)
             how = f"{nodes[holder]} crashed with it in hand, and " if held >= 0 else ""
             return Fate(True, f"{how}{self._name} reads on behind it, so nobody will read it again", last)
-        return self._unstored(number, last)
+        return self._in_a_queue(number) or self._unstored(number, last)
+
+    def _in_a_queue(self, number: int) -> Fate | None:
+        """The fate of what is, or was, in a queue; None for what never was."""
+        nodes, last = self._trace.nodes, self._last.get(number, 0)
+        kept = self._queued.get(number)
+        if kept:
+            where = nodes[kept[-1][0]]
+            aside = "" if kept[-1][0] in self._aims else ", where it was set aside,"
+            return Fate(False, f"it was still in {where}{aside} when the run ended", last)
+        if number not in self._left:
+            return None
+        index, kind, to = self._left[number]
+        if kind in (DEAD_LETTERED, REDRIVEN):
+            return Fate(False, f"it was on its way to {nodes[to]} when the run ended", index)
+        queue = self._trace[index].node
+        how = "had kept it for long enough and dropped it" if kind == EXPIRED else "deleted it before it took effect"
+        return Fate(True, f"{queue} {how}", index)
 
     def _unstored(self, number: int, last: int) -> Fate:
         nodes = self._trace.nodes

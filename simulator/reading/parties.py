@@ -69,6 +69,20 @@ def topics_of(trace: Trace, name: str) -> tuple[str, ...]:
 
 
 @remembered
+def queues(trace: Trace) -> tuple[str, ...]:
+    """The nodes that keep messages until somebody takes them out: all brokers but those that keep a log."""
+    logs = set(topics(trace))
+    return tuple(node.name for node in trace.scenario.nodes if node.role == "broker" and node.name not in logs)
+
+
+def read_by(trace: Trace, name: str) -> tuple[str, ...]:
+    """The topics and queues that a node or group reads."""
+    kept = set(queues(trace))
+    reached = [node for place in sorted(members(trace, name)) for node in trace.scenario.upstream(trace.nodes[place])]
+    return (*topics_of(trace, name), *(node for node in dict.fromkeys(reached) if node in kept))
+
+
+@remembered
 def processors(trace: Trace) -> tuple[str, ...]:
     """All that do the work: every consumer group, and every other node that processed something."""
     grouped = groups(trace)

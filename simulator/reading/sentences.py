@@ -13,6 +13,10 @@ _PROTOCOL = {
     ("offsets", True): "answer where to read on",
     ("commit_ack", True): "confirmation of the commit",
     ("ack", True): "acknowledgement",
+    ("receive_message", False): "request for messages",
+    ("delete_message", False): "request to delete",
+    ("change_message_visibility", False): "request to hide on",
+    ("start_message_move_task", False): "order to move messages back",
 }
 """Messages of a protocol whose kind is no word for them, by kind and whether they answer another message."""
 
@@ -92,6 +96,26 @@ def _processed(step: Step) -> str:
     return f"{step.node} processed {_subject(step.message)}{_again(step)}"
 
 
+def _enqueued(step: Step) -> str:
+    later = f", to be had in {step.data['delay']:,} ms" if step.data["delay"] else ""
+    return f"{step.node} stored {_subject(step.message)} as its {ordinal(step.data['number'])} message{later}"
+
+
+def _received(step: Step) -> str:
+    times = f" for the {ordinal(step.data['count'])} time" if step.data["count"] > 1 else ""
+    return f"{step.node} handed out {_subject(step.message)}{times} and hides it for {step.data['hidden']:,} ms"
+
+
+def _extended(step: Step) -> str:
+    hidden = step.data["hidden"]
+    return f"{step.node} hides {_subject(step.message)} {f'for {hidden:,} ms from now' if hidden else 'no longer'}"
+
+
+def _dead_lettered(step: Step) -> str:
+    times = "once" if step.data["count"] == 1 else f"{step.data['count']} times"
+    return f"{step.node} gave up on {_subject(step.message)}, received {times} in vain, and moves it to {step.data['to']}"
+
+
 _SENTENCES: dict[str, Callable[[Step], str]] = {
     "sent": lambda s: f"{s.node} sent {call(s.message)} to {s.data['to']}{_again(s)}",
     "lost": _lost,
@@ -128,6 +152,17 @@ _SENTENCES: dict[str, Callable[[Step], str]] = {
     ),
     "fetched": lambda s: f"{s.node} fetched {_subject(s.message)} from {_place(s)}",
     "committed": lambda s: f"{s.node} noted that {s.data['group']} reads on at {_place(s)}",
+    "enqueued": _enqueued,
+    "deduplicated": lambda s: (
+        f"{s.node} recognised {_subject(s.message)} as its {ordinal(s.data['number'])} message, and did not store it again"
+    ),
+    "received": _received,
+    "extended": _extended,
+    "reappeared": lambda s: f"{_subject(s.message)} can be had at {s.node} ({s.data['reason']})",
+    "deleted": lambda s: f"{s.node} deleted {_subject(s.message)}, as it was told",
+    "expired": lambda s: f"{s.node} dropped {_subject(s.message)}: it had kept it for long enough",
+    "dead_lettered": _dead_lettered,
+    "redriven": lambda s: f"{s.node} moves {_subject(s.message)} back to {s.data['to']}",
 }
 
 _untold = KINDS.keys() - _SENTENCES.keys()

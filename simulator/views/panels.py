@@ -35,6 +35,9 @@ CHARACTER = 6.5
 _CHIP_ROWS = {
     "waiting": ("waiting", "first"),
     "fetched": ("fetched", "first"),
+    "delayed": ("delayed", "first"),
+    "available": ("available", "first"),
+    "in flight": ("in flight", "first"),
     "queue": ("queue", "first"),
     "working": ("working", "first"),
     "acknowledged": ("stored", "last"),

@@ -28,7 +28,8 @@ TONES = {
     "lost": "lost", "duplicated": "again", "timed_out": "unknown", "failed": "refused", "abandoned": "refused",
     "rejected": "refused", "crashed": "down", "paused": "paused", "opened": "open", "half_opened": "half-open",
     "skipped": "skipped", "acknowledged": "done", "completed": "done", "queued": "waiting", "started": "working",
-    "processed": "done", "appended": "event", "fetched": "event",
+    "processed": "done", "appended": "event", "fetched": "event", "enqueued": "event", "received": "working",
+    "reappeared": "waiting", "deduplicated": "skipped", "expired": "lost", "dead_lettered": "refused",
 }  # fmt: skip
 """The look of each kind of step, where it is not its message's."""
 

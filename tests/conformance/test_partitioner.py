@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from simulator.brokers.log.partitioner import murmur2, partition_for_key
 from tests.conformance.recorded import recorded
@@ -28,3 +30,14 @@ def test_the_recorded_keys_cover_every_length_of_tail_and_signs_of_hash():
     assert {len(case["key_hex"]) // 2 % 4 for case in KEYS} == {0, 1, 2, 3}
     assert {case["murmur2_signed32"] < 0 for case in KEYS} == {True, False}
     assert any(not bytes.fromhex(case["key_hex"]).isascii() for case in KEYS)
+
+
+@given(st.text(), st.integers(1, 1_000))
+def test_any_key_goes_to_the_same_partition_as_with_real_clients(key: str, partitions: int):
+    aiokafka = pytest.importorskip("aiokafka.partitioner", reason="pip install aiokafka, to compare with its partitioner")
+    kafka = pytest.importorskip("kafka.partitioner", reason="pip install kafka-python, to compare with its partitioner")
+
+    partition = partition_for_key(key, partitions)
+
+    assert partition == (aiokafka.murmur2(key.encode()) & 0x7FFFFFFF) % partitions
+    assert partition == (kafka.murmur2(key.encode()) & 0x7FFFFFFF) % partitions

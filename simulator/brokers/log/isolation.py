@@ -1,0 +1,109 @@
+"""What a partition knows of transactions: which are open, which were aborted, how far `read_committed` may read.
+
+A transaction's records stand in the log from the moment they are sent. What ends it is a marker, a record of its own with an
+offset of its own that no reader is given. Sources: KIP-98; ``ProducerStateManager``, ``TransactionIndex`` and the client's
+``CompletedFetch`` of Apache Kafka 4.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple, TypeVar
+
+
+class Origin(NamedTuple):
+    """Which producer a record in the log is from, and in what role."""
+
+    offset: int
+    producer_id: int = -1
+    """-1: a producer that is not idempotent."""
+    transactional: bool = False
+    marker: bool = False
+
+
+class Ended(NamedTuple):
+    """An ended transaction's stretch of a partition."""
+
+    producer_id: int
+    first: int
+    """The offset of its first record here."""
+    last: int
+    """The offset of its marker."""
+
+
+_Record = TypeVar("_Record")
+
+
+class Transactions:
+    """One partition's open and ended transactions, kept by every replica from what it appends."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, int] = {}
+        """The offset of each open transaction's first record, by producer."""
+        self._ended: list[Ended] = []
+        """Ended transactions whose marker may not be committed yet."""
+        self._aborted: list[Ended] = []
+
+    def appended(self, producer_id: int, offset: int) -> None:
+        """A transaction's record is in the log."""
+        self._open.setdefault(producer_id, offset)
+
+    def marked(self, producer_id: int, offset: int, *, commit: bool) -> None:
+        """The marker that ends a producer's transaction is in the log; without records here it ends nothing."""
+        first = self._open.pop(producer_id, None)
+        if first is None:
+            return
+        self._ended.append(Ended(producer_id, first, offset))
+        if not commit:
+            self._aborted.append(Ended(producer_id, first, offset))
+
+    def is_open(self, producer_id: int) -> bool:
+        """Whether a producer has a transaction open here."""
+        return producer_id in self._open
+
+    def last_stable(self, high_watermark: int) -> int:
+        """The last stable offset: before it every transaction has ended, and its marker is committed."""
+        waiting = [each.first for each in self._ended if each.last >= high_watermark]
+        return min([high_watermark, *self._open.values(), *waiting])
+
+    def settle(self, high_watermark: int) -> None:
+        """The high watermark has come this far, and will not go back: forget whose markers it has passed."""
+        self._ended = [each for each in self._ended if each.last >= high_watermark]
+
+    def aborted(self, start: int, end: int) -> tuple[Ended, ...]:
+        """The aborted transactions that reach into the offsets from ``start`` up to, not including, ``end``: a broker sends
+        them along with the records."""
+        return tuple(each for each in self._aborted if each.first < end and each.last >= start)
+
+    def truncate(self, end: int) -> None:
+        """The log lost everything from offset ``end`` on: a transaction whose marker is gone is open again.
+        (Only what is not committed is ever cut off, so its end is still remembered.)"""
+        for each in self._ended:
+            if each.first < end <= each.last:
+                self._open[each.producer_id] = each.first
+        self._aborted = [each for each in self._aborted if each.last < end]
+        self._ended = [each for each in self._ended if each.last < end]
+        self._open = {producer: first for producer, first in self._open.items() if first < end}
+
+
+def read_committed(
+    records: Iterable[tuple[Origin, _Record]], aborted: Iterable[Ended], last_stable: int
+) -> list[tuple[int, _Record]]:
+    """What a consumer with ``isolation.level=read_committed`` is given of what was fetched, with offsets: nothing of open
+    or aborted transactions, and nothing beyond the last stable offset."""
+    gone = list(aborted)
+    return [
+        (origin.offset, record)
+        for origin, record in records
+        if origin.offset < last_stable
+        and not origin.marker
+        and not (
+            origin.transactional
+            and any(each.producer_id == origin.producer_id and each.first <= origin.offset <= each.last for each in gone)
+        )
+    ]
+
+
+def read_uncommitted(records: Iterable[tuple[Origin, _Record]], high_watermark: int) -> list[tuple[int, _Record]]:
+    """What every other consumer is given: all records up to the high watermark; markers are nobody's."""
+    return [(origin.offset, each) for origin, each in records if origin.offset < high_watermark and not origin.marker]

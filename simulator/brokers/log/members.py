@@ -1,0 +1,61 @@
+"""What a group's coordinator keeps of each member, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Literal, NamedTuple
+
+from simulator.brokers.log.subscriptions import Subscription, TopicPartition
+
+Protocols = tuple[tuple[str, Subscription], ...]
+"""The assignors that a member knows, its favourite first, each with what it tells that assignor."""
+
+
+class Reply(NamedTuple):
+    """What one caller is answered: at once, or when all others have come."""
+
+    caller: Hashable
+    to: Literal["join", "sync", "heartbeat", "leave"]
+    error: str = "NONE"
+    member_id: str = ""
+    generation: int = -1
+    protocol: str = ""
+    """The assignor that all members know."""
+    leader: str = ""
+    members: tuple[tuple[str, Subscription], ...] = ()
+    """For the leader of the group only: what it decides the assignment from."""
+    assignment: tuple[TopicPartition, ...] = ()
+
+
+class Member:
+    """What a group's coordinator keeps of one member."""
+
+    __slots__ = (
+        "assignment",
+        "generation",
+        "id",
+        "instance_id",
+        "joining",
+        "protocols",
+        "rebalance_timeout",
+        "seen",
+        "session_timeout",
+        "syncing",
+    )
+
+    def __init__(self, name: str, instance_id: str | None) -> None:
+        self.id = name
+        self.instance_id = instance_id
+        self.protocols: Protocols = ()
+        self.generation = -1
+        """The last one that it joined."""
+        self.session_timeout = self.rebalance_timeout = 0.0
+        self.seen = 0.0
+        self.assignment: tuple[TopicPartition, ...] = ()
+        self.joining: Hashable = None
+        """Who waits for an answer to its join."""
+        self.syncing: Hashable = None
+
+    def told(self, protocol: str) -> Subscription:
+        """What it tells this assignor."""
+        return dict(self.protocols)[protocol]

@@ -1,0 +1,262 @@
+"""One broker's copy of a partition: as the leader, which appends and knows who keeps up, or as a follower, which fetches.
+
+What is committed (below the high watermark) and what is lost follow from this alone. Sources: ``Partition``, ``Replica`` and
+``LeaderEpochFileCache`` of Apache Kafka 4.0; KIP-101, KIP-279 and KIP-595 for truncation by epoch; KIP-966 for the high
+watermark that waits for ``min.insync.replicas`` (since 3.7; a real cluster's answers are in the conformance tests).
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Hashable, Iterable
+from typing import Literal, NamedTuple
+
+from simulator.brokers.log.elections import Leadership
+from simulator.brokers.log.errors import Refused
+
+Acks = Literal["all", 1, 0]
+
+
+class Entry(NamedTuple):
+    """A record's place in the log."""
+
+    epoch: int
+    """The leader epoch in which it was appended: two logs that agree on an offset's epoch agree on all before it."""
+    record: Hashable
+
+
+class Diverging(NamedTuple):
+    """Where a follower's log may at most agree with the leader's: in no later epoch, and up to this end."""
+
+    epoch: int
+    end: int
+
+
+class FetchRequest(NamedTuple):
+    """What a follower asks its leader."""
+
+    follower: str
+    leader_epoch: int
+    offset: int
+    """The next offset that it wants: the end of its own log."""
+    last_epoch: int
+    """The epoch of the entry before that; -1 for none."""
+
+
+class FetchResponse(NamedTuple):
+    """What the leader answers."""
+
+    leader_epoch: int
+    entries: tuple[Entry, ...]
+    high_watermark: int
+    diverging: Diverging | None = None
+
+
+class _Follower:
+    """What a leader knows of one follower."""
+
+    __slots__ = ("caught_up", "end", "fetched", "leader_end_then")
+
+    def __init__(self, caught_up: float) -> None:
+        self.end = -1
+        """Not known before it has fetched from this leader."""
+        self.caught_up = caught_up
+        """When it last had all that the leader had."""
+        self.fetched = -math.inf
+        self.leader_end_then = -1
+
+
+class Replica:
+    """A partition's copy on one broker. `log` and `high_watermark` are what it keeps on disk."""
+
+    def __init__(
+        self,
+        broker: str,
+        replicas: Iterable[str],
+        *,
+        min_insync_replicas: int = 1,
+        replica_lag_time_max_ms: float = 30_000.0,
+        log: Iterable[Entry] = (),
+        high_watermark: int = 0,
+    ) -> None:
+        self.broker = broker
+        self.replicas = tuple(replicas)
+        self.min_insync_replicas = min(min_insync_replicas, len(self.replicas))
+        self.replica_lag_time_max_ms = replica_lag_time_max_ms
+        self.log: list[Entry] = []
+        self._epochs: list[tuple[int, int]] = []
+        """Each epoch in the log, with the offset of its first entry."""
+        self._extend(log)
+        self.high_watermark = min(high_watermark, len(self.log))
+        """What followers were known to have, too: consumers read up to here. A checkpoint may be behind."""
+        self.state = Leadership(None, -1, ())
+        self._epoch_start = 0
+        self._followers: dict[str, _Follower] = {}
+        self._proposed: tuple[str, ...] | None = None
+
+    @property
+    def leads(self) -> bool:
+        """Whether it takes itself for the leader: until it is told otherwise."""
+        return self.state.leader == self.broker
+
+    @property
+    def end(self) -> int:
+        """The log end offset: the one that the next entry will get."""
+        return len(self.log)
+
+    def learn(self, now: float, state: Leadership) -> None:
+        """The controller's decision arrives; an older one than is known is passed over."""
+        known = (self.state.leader_epoch, self.state.partition_epoch)
+        if (state.leader_epoch, state.partition_epoch) < known:
+            return
+        if state.leader == self.broker and (not self.leads or state.leader_epoch != self.state.leader_epoch):
+            self._epoch_start = self.end
+            others = (each for each in self.replicas if each != self.broker)
+            self._followers = {each: _Follower(now if each in state.isr else -math.inf) for each in others}
+        self.state = state
+        self._proposed = None
+        if self.leads:
+            self._advance()
+
+    def append(self, records: Iterable[Hashable], acks: Acks = "all") -> int:
+        """Append as the leader; the first record's offset.
+
+        Raises `Refused`: NOT_LEADER_OR_FOLLOWER; NOT_ENOUGH_REPLICAS for ``acks="all"`` with fewer replicas in sync than
+        ``min.insync.replicas``. With other acks it is appended all the same, but nobody can read it until there are enough.
+        """
+        self._must_lead()
+        if acks == "all" and len(self.state.isr) < self.min_insync_replicas:
+            raise Refused(
+                "NOT_ENOUGH_REPLICAS",
+                f"{len(self.state.isr)} in sync, min.insync.replicas is {self.min_insync_replicas};"
+                " wait for a replica to return.",
+            )
+        first = self.end
+        self._extend(Entry(self.state.leader_epoch, record) for record in records)
+        self._advance()
+        return first
+
+    def outcome(self, offset: int, acks: Acks = "all") -> str | None:
+        """What the producer of the entry at this offset can be told: an error's name, ``NONE`` for success; None: not yet."""
+        if acks != "all":
+            return "NONE"
+        if not self.leads or offset >= self.end:
+            return "NOT_LEADER_OR_FOLLOWER"
+        if self.high_watermark <= offset:
+            return None
+        return "NONE" if len(self.state.isr) >= self.min_insync_replicas else "NOT_ENOUGH_REPLICAS_AFTER_APPEND"
+
+    def read(self, offset: int, most: int = 500) -> tuple[Entry, ...]:
+        """What a consumer gets from here on, up to the high watermark.
+
+        Raises `Refused`: NOT_LEADER_OR_FOLLOWER; OFFSET_OUT_OF_RANGE beyond the end of the log: a consumer then goes on
+        as its ``auto.offset.reset`` says.
+        """
+        self._must_lead()
+        if not 0 <= offset <= self.end:
+            raise Refused("OFFSET_OUT_OF_RANGE", f"the offset {offset} is not between 0 and {self.end}.")
+        return tuple(self.log[offset : min(self.high_watermark, offset + most)])
+
+    def answer(self, now: float, request: FetchRequest, most: int = 500) -> FetchResponse:
+        """Serve a follower, and note how far it is: what it asks from, it has all before.
+
+        Raises `Refused`: NOT_LEADER_OR_FOLLOWER, FENCED_LEADER_EPOCH or UNKNOWN_LEADER_EPOCH where the two don't agree on
+        who leads since when.
+        """
+        self._must_lead()
+        epoch = self.state.leader_epoch
+        if request.leader_epoch != epoch:
+            error = "FENCED_LEADER_EPOCH" if request.leader_epoch < epoch else "UNKNOWN_LEADER_EPOCH"
+            raise Refused(
+                error, f"{request.follower} follows epoch {request.leader_epoch}, {self.broker} leads in epoch {epoch}."
+            )
+        common = self._end_of(request.last_epoch)
+        if request.last_epoch >= 0 and (common.epoch < request.last_epoch or common.end < request.offset):
+            return FetchResponse(epoch, (), self.high_watermark, common)
+        follower = self._followers[request.follower]
+        if request.offset >= self.end:
+            follower.caught_up = now
+        elif request.offset >= follower.leader_end_then:
+            # It has by now all that there was when it asked last.
+            follower.caught_up = max(follower.caught_up, follower.fetched)
+        follower.end, follower.fetched, follower.leader_end_then = request.offset, now, self.end
+        self._advance()
+        return FetchResponse(epoch, tuple(self.log[request.offset : request.offset + most]), self.high_watermark)
+
+    def request(self) -> FetchRequest:
+        """What it asks for next, as a follower."""
+        return FetchRequest(self.broker, self.state.leader_epoch, self.end, self.log[-1].epoch if self.log else -1)
+
+    def take(self, response: FetchResponse) -> int:
+        """Append what the leader sent, or cut off what the leader's log does not have; how many entries were cut off.
+
+        An answer from an epoch that is over is passed over.
+        """
+        if self.leads or response.leader_epoch != self.state.leader_epoch:
+            return 0
+        cut = 0
+        if response.diverging is not None:
+            own = self._end_of(response.diverging.epoch)
+            keep = min(own.end, response.diverging.end) if own.epoch == response.diverging.epoch else own.end
+            cut = max(0, self.end - keep)
+            self._cut(keep)
+        self._extend(response.entries)
+        self.high_watermark = max(self.high_watermark, min(response.high_watermark, self.end))
+        return cut
+
+    def propose(self, now: float) -> tuple[str, ...] | None:
+        """The in-sync set that the leader asks the controller for, if it should be another; None if not, or while it has asked.
+
+        Out goes who did not have everything within the last ``replica.lag.time.max.ms``; in comes who has all up to the
+        high watermark, and all since this leader began.
+        """
+        if not self.leads or self._proposed is not None:
+            return None
+        wanted = tuple(each for each in self.replicas if each == self.broker or self._is_in_sync(each, now))
+        if wanted == self.state.isr:
+            return None
+        self._proposed = wanted
+        return wanted
+
+    def proposal_refused(self) -> None:
+        """The controller refused. As long as it has not answered, the set that was asked for may be the true one already."""
+        self._proposed = None
+
+    def _is_in_sync(self, broker: str, now: float) -> bool:
+        follower = self._followers[broker]
+        if broker in self.state.isr:
+            return follower.end == self.end or now - follower.caught_up <= self.replica_lag_time_max_ms
+        return follower.end >= max(self.high_watermark, self._epoch_start)
+
+    def _advance(self) -> None:
+        """Move the high watermark to what every replica has that is in sync, or may be for all that the leader knows."""
+        if len(self.state.isr) < self.min_insync_replicas:
+            return
+        counted = {*self.state.isr, *(self._proposed or ())}
+        ends = [follower.end for broker, follower in self._followers.items() if broker in counted]
+        self.high_watermark = max(self.high_watermark, min([self.end, *ends]))
+
+    def _extend(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            if not self._epochs or self._epochs[-1][0] != entry.epoch:
+                self._epochs.append((entry.epoch, self.end))
+            self.log.append(entry)
+
+    def _cut(self, keep: int) -> None:
+        del self.log[keep:]
+        while self._epochs and self._epochs[-1][1] >= keep:
+            self._epochs.pop()
+        self.high_watermark = min(self.high_watermark, keep)
+
+    def _end_of(self, epoch: int) -> Diverging:
+        """The latest epoch in this log that is no later than this one, and the offset after its last entry."""
+        place = bisect_right(self._epochs, epoch, key=lambda each: each[0])
+        end = self._epochs[place][1] if place < len(self._epochs) else self.end
+        return Diverging(self._epochs[place - 1][0] if place else -1, end)
+
+    def _must_lead(self) -> None:
+        if not self.leads:
+            raise Refused(
+                "NOT_LEADER_OR_FOLLOWER", f"{self.broker} does not lead; ask for the metadata and go to {self.state.leader}."
+            )

@@ -1,0 +1,131 @@
+"""How a partition's leader recognises what an idempotent producer sends twice, and refuses what comes too early or too late.
+
+Every replica keeps this beside its log and brings it up to date from the batches it appends, so that a new leader knows as
+much. Sources: KIP-98; ``ProducerStateManager``, ``ProducerAppendInfo`` and ``ProducerStateEntry`` of Apache Kafka 4.0
+(five batches are remembered); the answers of a real broker in the conformance tests.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+from simulator.brokers.log.errors import Refused
+
+REMEMBERED = 5
+"""Of how many batches a producer's last appends are remembered: so many may be in flight without loss of idempotence
+(``max.in.flight.requests.per.connection``)."""
+
+PRODUCER_ID_EXPIRATION_MS = 86_400_000.0
+"""``producer.id.expiration.ms``: after so long without a batch a producer is forgotten."""
+
+_SEQUENCES = 2**31
+"""Sequence numbers go from 0 to 2**31 - 1 and begin anew."""
+
+
+class Batch(NamedTuple):
+    """One appended batch: the numbers of its first and last record, and its first record's offset."""
+
+    first: int
+    last: int
+    offset: int
+
+
+class _Producer:
+    __slots__ = ("batches", "epoch", "seen")
+
+    def __init__(self, epoch: int, now: float) -> None:
+        self.epoch = epoch
+        self.batches: deque[Batch] = deque(maxlen=REMEMBERED)
+        self.seen = now
+
+
+def following(sequence: int, by: int = 1) -> int:
+    """The sequence number that comes so many after this one."""
+    return (sequence + by) % _SEQUENCES
+
+
+class Sequences:
+    """What one partition knows of its producers."""
+
+    def __init__(self, *, producer_id_expiration_ms: float = PRODUCER_ID_EXPIRATION_MS) -> None:
+        self._expiration = producer_id_expiration_ms
+        self._producers: dict[int, _Producer] = {}
+
+    def check(self, producer_id: int, epoch: int, sequence: int, count: int = 1) -> int | None:
+        """Whether a batch of ``count`` records, the first numbered ``sequence``, is to be appended: None if it is.
+
+        If it is one of the last five batches sent again, its offset is told, as its producer would have been told the
+        first time. Raises `Refused`: INVALID_PRODUCER_EPOCH for a producer whose successor was here already;
+        OUT_OF_ORDER_SEQUENCE_NUMBER for a batch that does not follow the last one. A producer that is not known (or no
+        longer) may begin anywhere: what it sent before may have been deleted from the log.
+        """
+        producer = self._producers.get(producer_id)
+        if producer is None:
+            return None
+        if epoch < producer.epoch:
+            raise Refused(
+                "INVALID_PRODUCER_EPOCH",
+                f"producer {producer_id} writes with epoch {epoch}, but one with epoch {producer.epoch} took its place;"
+                " it must stop.",
+            )
+        if epoch > producer.epoch:
+            wanted = 0
+        else:
+            for batch in producer.batches:
+                if (batch.first, batch.last) == (sequence, following(sequence, count - 1)):
+                    return batch.offset
+            wanted = following(producer.batches[-1].last) if producer.batches else sequence
+        if sequence != wanted:
+            raise Refused(
+                "OUT_OF_ORDER_SEQUENCE_NUMBER",
+                f"producer {producer_id} sent a batch that begins with {sequence}; the next to append begins with {wanted}.",
+            )
+        return None
+
+    def appended(self, now: float, producer_id: int, epoch: int, sequence: int, count: int, offset: int) -> None:
+        """Remember a batch that is in the log from ``offset`` on. Followers call this too, without checking."""
+        producer = self._producers.get(producer_id)
+        if producer is None or producer.epoch != epoch:
+            producer = self._producers[producer_id] = _Producer(epoch, now)
+        producer.batches.append(Batch(sequence, following(sequence, count - 1), offset))
+        producer.seen = now
+
+    def marked(self, now: float, producer_id: int, epoch: int) -> None:
+        """A transaction marker with this epoch is in the log: whoever has an older one is fenced from now on."""
+        producer = self._producers.get(producer_id)
+        if producer is None or producer.epoch < epoch:
+            self._producers[producer_id] = _Producer(epoch, now)
+        else:
+            producer.seen = now
+
+    def expire(self, now: float) -> list[int]:
+        """Forget the producers that wrote nothing for ``producer.id.expiration.ms``; their ids."""
+        idle = [number for number, each in self._producers.items() if now - each.seen >= self._expiration]
+        for number in idle:
+            del self._producers[number]
+        return idle
+
+    def truncate(self, end: int) -> None:
+        """Forget the batches from offset ``end`` on: the log lost them.
+
+        Kafka goes back to the last snapshot and reads the log from there, which has the same result for batches that are
+        still remembered.
+        """
+        for number in list(self._producers):
+            producer = self._producers[number]
+            kept = [batch for batch in producer.batches if batch.offset < end]
+            if producer.batches and not kept:
+                del self._producers[number]
+            else:
+                producer.batches = deque(kept, maxlen=REMEMBERED)
+
+    def batches(self, producer_id: int) -> tuple[Batch, ...]:
+        """What is remembered of a producer, the oldest first; nothing of an unknown one."""
+        producer = self._producers.get(producer_id)
+        return tuple(producer.batches) if producer else ()
+
+    def epoch(self, producer_id: int) -> int:
+        """The latest epoch that a producer wrote with; -1 for an unknown one."""
+        producer = self._producers.get(producer_id)
+        return producer.epoch if producer else -1
