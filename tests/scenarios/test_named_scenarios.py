@@ -262,6 +262,28 @@ def test_retries_keep_payment_down_long_after_its_hiccup(retry):
     assert measures.utilisation(trace, "payment", during=LATE) > 0.9
 
 
+@pytest.mark.parametrize(
+    ("settings", "charges", "end"),
+    [
+        ({"payment_ms": 195}, 1, "completed"),
+        ({"payment_ms": 196}, 2, "abandoned"),
+        ({"payment_ms": 245}, 2, "abandoned"),
+        ({"payment_ms": 246}, 2, "completed"),
+        ({"payment_ms": 250, "timeout_ms": 204}, 2, "completed"),
+        ({"payment_ms": 250, "timeout_ms": 205}, 2, "abandoned"),
+        ({"payment_ms": 250, "timeout_ms": 254}, 2, "abandoned"),
+        ({"payment_ms": 250, "timeout_ms": 255}, 1, "completed"),
+    ],
+)
+def test_a_slow_payment_charges_twice_and_where_nobody_hears_its_first_reply_the_order_is_refused_too(
+    settings, charges, end
+):
+    trace = run(one_order(**settings), seed=1)
+
+    assert len(list(trace.select("processed", node="payment"))) == charges
+    assert [step.kind for step in trace.select("completed", "abandoned", node="customer")] == [end]
+
+
 @pytest.mark.parametrize("cure", [{"retry": "never"}, {"breaker": True}, {"queue_limit": 10}])
 def test_payment_recovers_without_retries_with_a_breaker_or_with_a_short_queue(cure):
     trace = run(payment_hiccup(**cure), seed=7)
