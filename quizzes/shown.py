@@ -7,6 +7,7 @@ an untrusted clone. The text depends on nothing but the bank, so a stored notebo
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -95,7 +96,7 @@ def answers_shown(question: Question, answer: Answer | None, key: Key, table: Ta
 
 
 def as_text(title: str, questions: Iterable[Question], keys: Keys, hint: str) -> str:
-    """The questions as plain text, without keys."""
+    """The questions as plain text, without keys and without the marks of strong text."""
     lines = [title]
     asked = list(questions)
     for number, question in enumerate(asked, start=1):
@@ -103,8 +104,8 @@ def as_text(title: str, questions: Iterable[Question], keys: Keys, hint: str) ->
         prompt = textwrap.indent(_wrapped(str(shown["prompt"])), "   ")
         lines += ["", f"{number:2}" + prompt[2:] if len(asked) > 1 else prompt]
         box = "[ ]" if question.type == "multiple-choice" else "( )"
-        lines += [f"     {box} {_one_line(option['text'])}" for option in shown.get("options", ())]
-        lines += [f"     ... {_one_line(item['text'])}" for item in shown.get("items", ())]
+        lines += [f"     {box} {_one_line(_unmarked(option['text']))}" for option in shown.get("options", ())]
+        lines += [f"     ... {_one_line(_unmarked(item['text']))}" for item in shown.get("items", ())]
         lines += [f"     {step['index']:3}  {step['text']}" for step in shown.get("steps", ())]
         if "unit" in shown:
             lines.append(f"     ____ {shown['unit']}")
@@ -114,7 +115,11 @@ def as_text(title: str, questions: Iterable[Question], keys: Keys, hint: str) ->
 def _wrapped(prompt: str) -> str:
     """Paragraphs at a width that fits a notebook; a ``` block as it stands."""
     parts = prompt.strip().split("\n\n")
-    return "\n\n".join(part if part.startswith("```") else textwrap.fill(part, 88) for part in parts)
+    return "\n\n".join(part if part.startswith("```") else textwrap.fill(_unmarked(part), 88) for part in parts)
+
+
+def _unmarked(text: str) -> str:
+    return re.sub(r"\*\*(.+?)\*\*", r"\1", text, flags=re.DOTALL)
 
 
 def _one_line(text: str) -> str:

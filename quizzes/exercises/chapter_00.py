@@ -12,6 +12,9 @@ from simulator.scenarios import one_order
 
 _SLOWEST = 320
 
+_JUST_TOO_LATE = f"""The slowest reply needs its {_SLOWEST} ms and the time on the link, there and back. A timeout that ends at
+the very moment at which it comes still wins, so checkout has to wait for longer than that."""
+
 
 def _verdicts(trace: Trace) -> Iterator[Verdict]:
     yield checks.at_most_once(trace, "payment", of="operation")
@@ -44,13 +47,13 @@ EXERCISES = (
                 f"payment takes {_SLOWEST} ms",
                 _payment_takes(_SLOWEST),
                 hints={
-                    "at_most_once": "It was enough for the usual day. Is it enough for the slowest reply too?",
-                    "everyone_answered": "It was enough for the usual day. Is it enough for the slowest reply too?",
+                    "at_most_once": _JUST_TOO_LATE,
+                    "everyone_answered": _JUST_TOO_LATE,
                 },
             ),
         ),
         verdicts=_verdicts,
-        after="""Checkout now waits longer than the slowest payment takes. That works only because there is a slowest payment, and
-        because every reply arrives. Chapter 01 begins where one doesn't.""",
+        after="""Checkout now waits longer than the slowest payment takes, its way there and back included. That works only
+        because there is a slowest payment, and because every reply arrives. Chapter 01 begins where one doesn't.""",
     ),
 )

@@ -10,7 +10,7 @@ from quizzes.exercises.judging import Exercise, Result, Trial, with_faults
 from quizzes.exercises.verdicts import everyone_answered
 from simulator import Crash, Drop, Duplicate, Node, Scenario, Trace
 from simulator.reading import Verdict, checks
-from simulator.scenarios import checkout, double_charge
+from simulator.scenarios import checkout, three_orders
 
 _ORDER = "order-2"
 
@@ -32,7 +32,7 @@ def _same_customers(start: Scenario, scenario: Scenario) -> Iterator[Result]:
 CHARGE_ONCE = Exercise(
     id="01.charge-once",
     title="Charge every order once",
-    start=double_charge,
+    start=three_orders,
     trials=tuple(
         Trial(
             name,

@@ -7,16 +7,15 @@ from quizzes.keys.runs import answered, effects, first_time, in_order, listed
 from quizzes.questions import Key
 from simulator import Service, run
 from simulator.reading import divergence, measures
-from simulator.scenarios.checkout import checkout
-from simulator.scenarios.first import double_charge, one_order
+from simulator.scenarios.first import one_order, three_orders
 
 _TIMES = {0: "never", 1: "once", 2: "twice"}
 
 
 @key_function
 def card_after_a_lost_reply() -> Key:
-    """double_charge as it stands: how often payment processed order-2."""
-    trace = run(double_charge(), seed=1)
+    """three_orders as it stands: how often payment processed order-2."""
+    trace = run(three_orders(), seed=1)
     charges = [
         step.time for step in trace.select("processed", node="payment") if step.message and step.message.key == "order-2"
     ]
@@ -25,8 +24,8 @@ def card_after_a_lost_reply() -> Key:
 
 @key_function
 def card_after_a_lost_request() -> Key:
-    """double_charge with lost="the request": how often payment processed order-2."""
-    trace = run(double_charge(lost="the request"), seed=1)
+    """three_orders with lost="the request": how often payment processed order-2."""
+    trace = run(three_orders(lost="the request"), seed=1)
     return Key(_TIMES[effects(trace, "payment", "order-2")])
 
 
@@ -50,8 +49,8 @@ def checkout_knows_of_the_charge() -> Key:
 
 @key_function
 def where_two_runs_part() -> Key:
-    """double_charge with the reply lost, against the same run with nothing lost: their first divergence."""
-    whole, broken = run(double_charge(lost="nothing"), seed=1), run(double_charge(), seed=1)
+    """three_orders with the reply lost, against the same run with nothing lost: their first divergence."""
+    whole, broken = run(three_orders(lost="nothing"), seed=1), run(three_orders(), seed=1)
     parting = divergence(whole, broken)
     if parting is None or parting.right is None:
         raise LookupError("the two runs do not part")
@@ -88,14 +87,6 @@ def another_seed() -> Key:
     first, *others = (run(one_order(), seed=seed) for seed in range(5))
     same = all(divergence(first, other) is None for other in others)
     return Key("nothing" if same else "times", facts={"steps": len(first)})
-
-
-@key_function
-def same_customers() -> Key:
-    """checkout with payment_ms=40 and with payment_ms=80, both with seed 7: when the customers come."""
-    before, after = (run(checkout(payment_ms=ms), seed=7) for ms in (40, 80))
-    came = [[step.time for step in trace.select("created", node="customers")] for trace in (before, after)]
-    return Key("same" if came[0] == came[1] else "shifted", facts={"customers": len(came[0])})
 
 
 @key_function

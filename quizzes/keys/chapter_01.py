@@ -9,8 +9,8 @@ from quizzes.keys.runs import answered, first_time, in_order, listed
 from quizzes.questions import Key
 from simulator import Crash, Fixed, LogNormal, Scenario, Service, Trace, run
 from simulator.reading import checks, measures
-from simulator.scenarios.checkout import checkout, checkout_burst, retry_storm
-from simulator.scenarios.first import double_charge
+from simulator.scenarios.checkout import checkout, checkout_burst, payment_hiccup
+from simulator.scenarios.first import three_orders
 
 _SEED = 7
 
@@ -213,10 +213,10 @@ def stored_outside() -> Key:
 
 @key_function
 def after_the_hiccup() -> Key:
-    """retry_storm as it stands and with retry="never": customers of the last five seconds but one who got an answer."""
+    """payment_hiccup as it stands and with retry="never": customers of the last five seconds but one who got an answer."""
     served = {}
     for retry in ("never", "immediately"):
-        trace = run(retry_storm(retry), seed=_SEED)
+        trace = run(payment_hiccup(retry), seed=_SEED)
         good = answered(trace, "customers")
         late = [s.message.id for s in trace.select("created", node="customers") if s.message and 14_000 <= s.time < 19_000]
         served[retry] = round(100 * sum(one in good for one in late) / len(late))
@@ -226,8 +226,8 @@ def after_the_hiccup() -> Key:
 
 @key_function
 def what_payment_works_on() -> Key:
-    """retry_storm as it stands, after 8 s: how much of payment's work is for requests whose reply nobody waits for any more."""
-    trace = run(retry_storm(), seed=_SEED)
+    """payment_hiccup as it stands, after 8 s: how much of payment's work is for requests whose reply nobody waits for."""
+    trace = run(payment_hiccup(), seed=_SEED)
     ignored = {step.message.in_reply_to for step in trace.select("ignored", node="customers") if step.message is not None}
     done = [step.message.id for step in trace.select("processed", node="payment") if step.message and step.time > 8_000]
     share = round(100 * sum(one in ignored for one in done) / len(done))
@@ -236,7 +236,7 @@ def what_payment_works_on() -> Key:
 
 @key_function
 def harmless_retry() -> Key:
-    """double_charge with a lost request and with a lost reply, under each remedy: which charges each order once in both."""
+    """three_orders with a lost request and with a lost reply, under each remedy: which charges each order once in both."""
     remedies: dict[str, dict[str, Any]] = {
         "patience": {"timeout_ms": 500},
         "persistence": {"retries": 5},
@@ -247,8 +247,16 @@ def harmless_retry() -> Key:
         name
         for name, settings in remedies.items()
         if all(
-            checks.processed_once(run(double_charge(lost=lost, **settings), seed=1), "payment").holds
+            checks.processed_once(run(three_orders(lost=lost, **settings), seed=1), "payment").holds
             for lost in ("the request", "the reply")
         )
     ]
     return Key(good[0] if len(good) == 1 else ",".join(good))
+
+
+@key_function
+def same_customers() -> Key:
+    """checkout with payment_ms=40 and with payment_ms=80, both with the same seed: when the customers come."""
+    before, after = (run(checkout(payment_ms=ms), seed=_SEED) for ms in (40, 80))
+    came = [[step.time for step in trace.select("created", node="customers")] for trace in (before, after)]
+    return Key("same" if came[0] == came[1] else "shifted", facts={"customers": len(came[0])})

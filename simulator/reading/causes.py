@@ -72,14 +72,17 @@ class Story(Sequence[Step]):
         return [*lines[:_SHOWN_FIRST], instead, *lines[-_SHOWN_LAST:]] if self._hidden else lines
 
 
-def why(trace: Trace, step: Step | int) -> Story:
+def why(trace: Trace, step: Step | int | None) -> Story:
     """The chain of causes that leads to a step, from the root to the step itself.
 
     It follows each step's recorded ``cause``, and says more than that at two places. A reader's first ``fetched`` of a
     record goes back to how the record came into the log, not to how the reader came to ask (when it fetches the record
     again, that is just the question, so then it does). A ``timed_out`` goes back to what was lost, if the message or
-    an answer to it was. Raises IndexError if there is no such step.
+    an answer to it was. None, which is what `first` finds where there is nothing to find, has no causes, and the story says so.
+    Raises IndexError if there is no such step.
     """
+    if step is None:
+        return Story("Nothing of that kind happened in this run, so there is nothing to explain.", ())
     index = trace[step].index if isinstance(step, int) else step.index
     found = [index]
     while (earlier := reason(trace, found[-1])) >= 0:

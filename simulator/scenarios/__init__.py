@@ -3,13 +3,13 @@
 from collections.abc import Callable
 
 from simulator.scenario import Scenario
-from simulator.scenarios.checkout import checkout, checkout_burst, retry_storm
-from simulator.scenarios.first import double_charge, lost_commit, one_order
+from simulator.scenarios.checkout import checkout, checkout_burst, payment_hiccup
+from simulator.scenarios.first import lost_commit, one_order, three_orders
 
-__all__ = ["SCENARIOS", "checkout", "checkout_burst", "double_charge", "lost_commit", "one_order", "retry_storm"]
+__all__ = ["SCENARIOS", "checkout", "checkout_burst", "lost_commit", "one_order", "payment_hiccup", "three_orders"]
 
 SCENARIOS: dict[str, Callable[..., Scenario]] = {
     scenario.__name__: scenario
-    for scenario in (one_order, lost_commit, double_charge, checkout, checkout_burst, retry_storm)
+    for scenario in (one_order, lost_commit, three_orders, checkout, checkout_burst, payment_hiccup)
 }
 """Every named scenario by its name, in the course's order."""

@@ -46,7 +46,7 @@ def checkout(
     seconds: Annotated[float, Range(1, 60, unit="s", label="How long the shop is watched")] = 12,
     orders: Annotated[int | None, Range(1, 10_000, label="How many customers come in all")] = None,
 ) -> Scenario:
-    """The same customers and the same email outage, with a checkout that asks the services and one that tells of events.
+    """The same customers, with a checkout that asks the other services and one that tells of events.
 
     With requests, an order takes as long as all services together and fails with any of them, the email service
     included; the card may have been charged by then. With events, checkout answers when the order is stored; the services do
@@ -93,7 +93,7 @@ def checkout_burst(
     )
 
 
-def retry_storm(
+def payment_hiccup(
     retry: Annotated[
         Literal["never", "immediately", "with backoff", "with backoff and jitter"], "how customers try again"
     ] = "immediately",
@@ -106,11 +106,12 @@ def retry_storm(
     queue_limit: Annotated[int | None, Range(0, 500, label="Room in payment's queue")] = None,
     seconds: Annotated[float, Range(1, 120, unit="s", label="How long the shop is watched")] = 20,
 ) -> Scenario:
-    """Payment stands still for a moment, and retries keep it down long after it is well again.
+    """Payment stands still for a moment, and its customers ask again.
 
-    Everyone whose request timed out asks again while the old request still waits in payment's queue: payment works on
-    requests that nobody waits for any more, so the next ones time out too. Waiting between retries only puts this off. A
-    circuit breaker, room for fewer in the queue, or no retries at all let it recover.
+    The retries keep it down long after it is well again. Everyone whose request timed out asks again while the old request
+    still waits in payment's queue: payment works on requests that nobody waits for any more, so the next ones time out too.
+    Waiting between retries only spreads them. A circuit breaker, room for fewer in the queue, or no retries at all let it
+    recover.
     """
     policies = {
         "never": None,
@@ -133,7 +134,7 @@ def retry_storm(
         links=[Link("customers", "payment", latency=2)],
         faults=[Pause("payment", at=hiccup.start, lasting=hiccup.end - hiccup.start)] if hiccup.end > hiccup.start else [],
         duration=seconds * 1_000,
-        name="retry_storm",
+        name="payment_hiccup",
     )
 
 

@@ -1,4 +1,4 @@
-"""Small runs, every step worth seeing: a first trace, a payment made twice, a commit that got lost."""
+"""Small runs, every step worth seeing: a first trace, a message that got lost, a commit that got lost."""
 
 from __future__ import annotations
 
@@ -51,17 +51,17 @@ def one_order(
     )
 
 
-def double_charge(
+def three_orders(
     lost: Annotated[Lost, "what gets lost between checkout and payment, once"] = "the reply",
     retries: Annotated[int, Range(0, 5, label="How often checkout tries again")] = 2,
     idempotent: Annotated[bool, "payment recognises a request that it has done before"] = False,
     timeout_ms: Annotated[float, Range(20, 500, unit="ms", label="Checkout's timeout")] = 100,
 ) -> Scenario:
-    """A customer is charged twice, although every part works as it was built.
+    """Three customers place an order, and one message between checkout and payment gets lost.
 
-    Payment charges the card for order-2, and its reply gets lost. Checkout's timeout cannot tell that from a lost request,
-    so it asks again, and payment charges the card again. Without retries a lost request loses the order; with an idempotent
-    payment the second request is recognised.
+    As it stands it is payment's reply for order-2: the card is charged, but checkout's timeout cannot tell that from a lost
+    request, so it asks again, and payment charges the card again. Without retries a lost request loses the order; with an
+    idempotent payment the second request is recognised.
     """
     return Scenario(
         nodes=[
@@ -79,7 +79,7 @@ def double_charge(
         links=[Link("customers", "checkout", latency=5), Link("checkout", "payment", latency=2)],
         faults=_lose(lost, "order-2"),
         duration=2_000,
-        name="double_charge",
+        name="three_orders",
     )
 
 

@@ -276,6 +276,8 @@ class _Diagram:
                 head_inks.append(ink)
             if self._annotated:
                 self._label(axes, arrow, begin, end, ink)
+                # Where a message leaves later than what made it go, nothing else marks the place.
+                axes.plot(*([each] for each in begin), marker="o", markersize=4, color=ink, zorder=5)
         axes.add_collection(LineCollection(lines, colors=inks, linewidths=1.3 if self._annotated else 0.8, zorder=3))
         axes.add_collection(PolyCollection(heads, facecolors=head_inks, edgecolors="none", zorder=4))
         if crosses:
@@ -300,6 +302,9 @@ class _Diagram:
 
     def _label(self, axes: Axes, arrow: _Arrow, begin: tuple[float, float], end: tuple[float, float], ink: str) -> None:
         message = self._trace.message(arrow.message)
+        if message.key is None and self._looks.get(arrow.message) == "event" and not arrow.lost:
+            # What carries records says so where they are fetched; several leave at once, and their labels would cover each other.
+            return
         told = message.kind + (f" {message.key}" if message.key else "")
         again = arrow.sent.data["attempt"] if arrow.sent else 1
         if again > 1:

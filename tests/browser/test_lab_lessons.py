@@ -115,7 +115,7 @@ def test_an_exercise_leads_to_the_failing_step_and_is_solved_by_changing_the_sce
 
     expect(here.locator(".eda-say").first).to_contain_text("payment processed order-2, for the 3rd time.")
     assert axe(lab.page, WIDGETS) == []
-    solved = 'judge("01.charge-once", double_charge(idempotent=True))'
+    solved = 'judge("01.charge-once", three_orders(idempotent=True))'
     assert lab.python(f"print({solved}.headline)").strip() == "Solved: all 7 hold."
 
 
@@ -135,7 +135,8 @@ def test_two_shops_side_by_side_follow_one_knob(lab):
     expect(row).not_to_contain_text("101.5")
     expect(row).to_contain_text("19")
     lab.wait_idle()
-    assert lab.python("calm.values['payment_ms'] > 40") == "True"
+    # The numbers below the widget are of a run that no slider changes, so the text about them stays true.
+    assert lab.python("calm.values['payment_ms'] == 40") == "True"
 
 
 def test_the_quiz_of_a_lesson_is_answered_and_its_score_read_from_python(lab):

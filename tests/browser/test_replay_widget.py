@@ -287,11 +287,11 @@ def test_a_focus_dims_everything_else(bare_page, trace):
 
 def test_other_data_take_the_place_of_the_first_at_once(bare_page, trace):
     page = show(bare_page, trace, step=20)
-    other = run(SCENARIOS["double_charge"](), seed=7)
+    other = run(SCENARIOS["three_orders"](), seed=7)
 
     bare_page.set("data", replay_data(other))
 
-    expect(page.locator(".eda-title")).to_contain_text("double charge")
+    expect(page.locator(".eda-title")).to_contain_text("three orders")
     expect(say(page)).to_have_text(sentence(other[20]))
 
 

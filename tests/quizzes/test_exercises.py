@@ -8,7 +8,7 @@ from quizzes import judge
 from quizzes.exercises import EXERCISES
 from quizzes.widget.judged import Judged
 from simulator import Caller, Consumer, Link, Retry, Scenario, Service
-from simulator.scenarios import checkout, double_charge, one_order
+from simulator.scenarios import checkout, one_order, three_orders
 
 
 def few_orders() -> Scenario:
@@ -23,7 +23,7 @@ def with_a_reader(**settings: object) -> Scenario:
 
 SOLUTIONS = {
     "00.slow-bank": one_order(timeout_ms=400),
-    "01.charge-once": double_charge(idempotent=True),
+    "01.charge-once": three_orders(idempotent=True),
     "01.fourth-consumer": with_a_reader(idempotent=True, auto_offset_reset="earliest"),
 }
 
@@ -52,13 +52,13 @@ def test_the_scenario_it_begins_with_is_no_solution(exercise: str) -> None:
 @pytest.mark.parametrize("timeout_ms", [20, 100, 500])
 @pytest.mark.parametrize("retries", [0, 2, 5])
 def test_no_patience_and_no_persistence_charges_once_without_an_idempotent_payment(timeout_ms: float, retries: int) -> None:
-    judgement = judge("01.charge-once", double_charge(timeout_ms=timeout_ms, retries=retries))
+    judgement = judge("01.charge-once", three_orders(timeout_ms=timeout_ms, retries=retries))
 
     assert not judgement.solved
 
 
 def test_the_first_failure_leads_to_the_step_that_breaks_it_and_to_a_hint() -> None:
-    judgement = judge("01.charge-once", double_charge())
+    judgement = judge("01.charge-once", three_orders())
 
     failed = judgement.first_failure
     assert failed is not None
@@ -70,7 +70,7 @@ def test_the_first_failure_leads_to_the_step_that_breaks_it_and_to_a_hint() -> N
 
 
 def test_a_lost_order_gets_another_hint_than_a_doubled_one() -> None:
-    judgement = judge("01.charge-once", double_charge(idempotent=True, retries=0))
+    judgement = judge("01.charge-once", three_orders(idempotent=True, retries=0))
 
     assert judgement.first_failure is not None
     assert "Somebody has to ask again" in judgement.first_failure.hint
@@ -100,7 +100,7 @@ def test_a_reader_that_starts_at_the_newest_record_or_repeats_itself_does_not_co
 
 
 def test_other_customers_are_no_solution() -> None:
-    nobody = double_charge(idempotent=True).but_node("customers", count=1)
+    nobody = three_orders(idempotent=True).but_node("customers", count=1)
 
     judgement = judge("01.charge-once", nobody)
 
@@ -123,7 +123,7 @@ def test_a_changed_class_of_a_node_is_told() -> None:
     [
         (one_order, "This is a function, not a scenario; call it, and hand over what it returns."),
         (None, "This is None, not a scenario"),
-        (double_charge(), 'The scenario has no node "customer" and no node "inventory".'),
+        (three_orders(), 'The scenario has no node "customer" and no node "inventory".'),
     ],
 )
 def test_what_can_not_be_tried_gets_a_friendly_answer_and_no_error(handed_over: object, said: str) -> None:
@@ -136,17 +136,17 @@ def test_what_can_not_be_tried_gets_a_friendly_answer_and_no_error(handed_over: 
 
 def test_an_unknown_exercise_is_named_with_those_there_are() -> None:
     with pytest.raises(LookupError, match=r'there is no exercise "01.charge-twice"; did you mean "01.charge-once"'):
-        judge("01.charge-twice", double_charge())
+        judge("01.charge-twice", three_orders())
 
 
 def test_judging_the_same_scenario_again_says_the_same() -> None:
-    first, second = (judge("01.charge-once", double_charge(timeout_ms=500)) for _ in range(2))
+    first, second = (judge("01.charge-once", three_orders(timeout_ms=500)) for _ in range(2))
 
     assert repr(first) == repr(second)
 
 
 def test_the_widget_opens_the_first_failing_run_at_its_step_and_has_the_text_for_where_there_is_no_widget() -> None:
-    judgement = judge("01.charge-once", double_charge())
+    judgement = judge("01.charge-once", three_orders())
 
     widget = Judged(judgement)
     bundle = judgement._repr_mimebundle_()

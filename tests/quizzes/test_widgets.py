@@ -146,6 +146,7 @@ def test_a_stored_quiz_is_its_questions_as_text(bank: Bank, progress: Progress) 
     text = widget._repr_mimebundle_()[0]["text/plain"]
     assert text == before == str(widget)
     assert "3 How long does it take?" in text
+    assert "of the event-driven checkout" in " ".join(text.split())
 
 
 def test_a_run_stays_locked_until_a_prediction_is_saved(bank: Bank, progress: Progress) -> None:

@@ -181,6 +181,15 @@ def test_a_first_may_be_a_kind_of_step_or_a_function_of_one():
     assert first(trace, lambda step: step.time > 1_000) is None
 
 
+def test_why_of_a_first_that_never_happens_says_so():
+    trace = Shop().trace()
+
+    story = why(trace, first(trace, "crash"))
+
+    assert list(story) == []
+    assert repr(story) == "Nothing of that kind happened in this run, so there is nothing to explain."
+
+
 def test_an_unknown_first_is_refused():
     with pytest.raises(KeyError, match="duplikate"):
         first(Shop().trace(), "duplikate")

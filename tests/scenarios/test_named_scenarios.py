@@ -7,8 +7,8 @@ import pytest
 from simulator import Consumer, Scenario, Service, Span, parameters, run
 from simulator.reading import checks, measures
 from simulator.scenarios import SCENARIOS
-from simulator.scenarios.checkout import checkout, checkout_burst, retry_storm
-from simulator.scenarios.first import double_charge, lost_commit, one_order
+from simulator.scenarios.checkout import checkout, checkout_burst, payment_hiccup
+from simulator.scenarios.first import lost_commit, one_order, three_orders
 
 STYLES = ("request-response", "event-driven")
 
@@ -69,7 +69,7 @@ def test_one_order_is_paid_twice_when_payment_answers_too_late_or_not_at_all(set
 
 
 def test_a_customer_is_charged_twice_because_a_reply_was_lost():
-    trace = run(double_charge())
+    trace = run(three_orders())
 
     verdict = checks.at_most_once(trace, "payment")
     assert not verdict
@@ -79,14 +79,14 @@ def test_a_customer_is_charged_twice_because_a_reply_was_lost():
 
 
 def test_an_idempotent_payment_charges_once_and_the_customer_has_the_order():
-    trace = run(double_charge(idempotent=True))
+    trace = run(three_orders(idempotent=True))
 
     assert checks.processed_once(trace, "payment")
     assert len(list(trace.select("completed", node="customers"))) == 3
 
 
 def test_without_retries_nobody_is_charged_twice_but_a_charged_customer_is_told_that_it_failed():
-    trace = run(double_charge(retries=0))
+    trace = run(three_orders(retries=0))
 
     assert checks.at_most_once(trace, "payment")
     assert [step.message.key for step in trace.select("processed", node="payment")].count("order-2") == 1
@@ -94,14 +94,14 @@ def test_without_retries_nobody_is_charged_twice_but_a_charged_customer_is_told_
 
 
 def test_without_retries_a_lost_request_loses_the_order():
-    trace = run(double_charge(lost="the request", retries=0))
+    trace = run(three_orders(lost="the request", retries=0))
 
     assert "order-2" not in [step.message.key for step in trace.select("processed", node="payment")]
 
 
 def test_checkout_cannot_tell_a_lost_request_from_a_lost_reply():
     def seen_by_checkout(lost):
-        trace = run(double_charge(lost=lost))
+        trace = run(three_orders(lost=lost))
         return [(step.time, step.kind) for step in trace.select(node="checkout") if step.kind != "lost"]
 
     assert seen_by_checkout("the request") == seen_by_checkout("the reply")
@@ -255,21 +255,43 @@ LATE = Span(14_000, 20_000)
 
 @pytest.mark.parametrize("retry", ["immediately", "with backoff", "with backoff and jitter"])
 def test_retries_keep_payment_down_long_after_its_hiccup(retry):
-    trace = run(retry_storm(retry), seed=7)
+    trace = run(payment_hiccup(retry), seed=7)
 
     assert answered_per_second(trace, Span(0, 3_000)) > 15
     assert answered_per_second(trace, LATE) < 3
     assert measures.utilisation(trace, "payment", during=LATE) > 0.9
 
 
+@pytest.mark.parametrize(
+    ("settings", "charges", "end"),
+    [
+        ({"payment_ms": 195}, 1, "completed"),
+        ({"payment_ms": 196}, 2, "abandoned"),
+        ({"payment_ms": 245}, 2, "abandoned"),
+        ({"payment_ms": 246}, 2, "completed"),
+        ({"payment_ms": 250, "timeout_ms": 204}, 2, "completed"),
+        ({"payment_ms": 250, "timeout_ms": 205}, 2, "abandoned"),
+        ({"payment_ms": 250, "timeout_ms": 254}, 2, "abandoned"),
+        ({"payment_ms": 250, "timeout_ms": 255}, 1, "completed"),
+    ],
+)
+def test_a_slow_payment_charges_twice_and_where_nobody_hears_its_first_reply_the_order_is_refused_too(
+    settings, charges, end
+):
+    trace = run(one_order(**settings), seed=1)
+
+    assert len(list(trace.select("processed", node="payment"))) == charges
+    assert [step.kind for step in trace.select("completed", "abandoned", node="customer")] == [end]
+
+
 @pytest.mark.parametrize("cure", [{"retry": "never"}, {"breaker": True}, {"queue_limit": 10}])
 def test_payment_recovers_without_retries_with_a_breaker_or_with_a_short_queue(cure):
-    trace = run(retry_storm(**cure), seed=7)
+    trace = run(payment_hiccup(**cure), seed=7)
 
     assert answered_per_second(trace, LATE) > 25
 
 
 def test_without_a_hiccup_retries_do_no_harm():
-    trace = run(retry_storm(hiccup=Span(3_000, 3_000)), seed=7)
+    trace = run(payment_hiccup(hiccup=Span(3_000, 3_000)), seed=7)
 
     assert answered_per_second(trace, LATE) > 25

@@ -129,7 +129,7 @@ def test_records_on_their_way_to_a_consumer_are_no_protocol(trace):
 
 
 def test_requests_and_replies_are_told_from_events():
-    ran = run(SCENARIOS["double_charge"](), seed=7)
+    ran = run(SCENARIOS["three_orders"](), seed=7)
     data = replay_data(ran)
     looks = {ran.message(number).kind: data["looks"][look] for number, look, _, _ in data["messages"]}
 
