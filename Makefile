@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 ENV = $(PYTHON) start.py --venv $(VENV)
 .DEFAULT_GOAL := help
-.PHONY: help lab test lint format types imports unit lessons browser notebooks bench picture wheel clean setup python
+.PHONY: help lab test lint format types imports unit conformance lessons browser notebooks bench picture wheel clean setup python
 
 help:  ## list these commands
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ imports: setup  ## who may import whom
 
 unit: setup  ## unit, property and conformance tests
 	$(BIN)/python -m pytest -m "not browser"
+
+conformance: setup  ## only the tests against the real systems, of those that are installed
+	$(BIN)/python -m pytest -m conformance
 
 lessons: setup  ## run every notebook and compare the numbers its prose quotes
 	$(BIN)/python -m pytest notebooks --nbval-lax --nbval-current-env --nbval-sanitize-with tools/nbval-sanitize.cfg

@@ -1,6 +1,8 @@
 """A simulator of event-driven systems: say what there is, run it, read the trace."""
 
 from simulator.brokers.log.topic import Topic
+from simulator.brokers.queue.declared import Bound, ExchangeDeclared, QueueDeclared
+from simulator.brokers.queue.node import RabbitMQ
 from simulator.brokers.sqs.attributes import RedrivePolicy
 from simulator.brokers.sqs.node import SqsQueue
 from simulator.clients.arrivals import Bursty, Every, ListedKeys, Numbered, Poisson, UniformKeys, ZipfKeys
@@ -8,11 +10,13 @@ from simulator.clients.breaker import CircuitBreaker
 from simulator.clients.caller import Caller
 from simulator.clients.consumer import Consumer
 from simulator.clients.producer import Producer
+from simulator.clients.publisher import Publisher
 from simulator.clients.retry import Retry
 from simulator.clients.service import Call, Service
 from simulator.clients.sqs_consumer import SqsConsumer
 from simulator.clients.sqs_producer import SqsProducer
 from simulator.clients.sqs_redrive import SqsRedrive
+from simulator.clients.subscriber import Subscriber
 from simulator.engine import BehaviourError, RunStopped, run
 from simulator.message import Message
 from simulator.network import (
@@ -34,9 +38,10 @@ from simulator.trace import Step, Trace
 from simulator.values import Range, Span
 
 __all__ = [
-    "BehaviourError", "Bursty", "Call", "Caller", "CircuitBreaker", "Consumer", "Crash", "Cut", "Drop",
-    "Duplicate", "Every", "Exponential", "Fixed", "Link", "ListedKeys", "LogNormal", "Message", "Node",
-    "Numbered", "Pause", "Poisson", "Producer", "Range", "RedrivePolicy", "Retry", "RunStopped", "Scenario",
-    "ScenarioError", "Service", "Slow", "Span", "SqsConsumer", "SqsProducer", "SqsQueue", "SqsRedrive", "Step", "Topic", "Trace",
-    "TraceFileError", "Uniform", "UniformKeys", "ZipfKeys", "run",
+    "BehaviourError", "Bound", "Bursty", "Call", "Caller", "CircuitBreaker", "Consumer", "Crash", "Cut", "Drop",
+    "Duplicate", "Every", "ExchangeDeclared", "Exponential", "Fixed", "Link", "ListedKeys", "LogNormal", "Message",
+    "Node", "Numbered", "Pause", "Poisson", "Producer", "Publisher", "QueueDeclared", "RabbitMQ", "Range",
+    "RedrivePolicy", "Retry", "RunStopped", "Scenario", "ScenarioError", "Service", "Slow", "Span", "SqsConsumer",
+    "SqsProducer", "SqsQueue", "SqsRedrive", "Step", "Subscriber", "Topic", "Trace", "TraceFileError", "Uniform",
+    "UniformKeys", "ZipfKeys", "run",
 ]  # fmt: skip

@@ -83,3 +83,12 @@ DEAD_LETTERED = _kind(
     "dead_lettered", "received too often, the message left for another queue", number=INT, to=NODE, count=INT
 )
 REDRIVEN = _kind("redriven", "the message left a dead-letter queue, to be tried again", number=INT, to=NODE)
+
+ROUTED = _kind("routed", "an exchange found so many queues for the message", exchange=VALUE, queues=INT)
+READIED = _kind("readied", "the message is ready in a queue, in its place in the order", queue=VALUE, place=INT)
+DISPATCHED = _kind("dispatched", "the queue gave the message to a client and holds it", queue=VALUE, place=INT, to=NODE)
+REQUEUED = _kind("requeued", "a message that was given out is ready again", queue=VALUE, place=INT, was=INT)
+SETTLED = _kind("settled", "the message left the queue for good", queue=VALUE, place=INT, reason=VALUE)
+RETURNED = _kind("returned", "the publisher has its message back: no queue was there to take it", reason=VALUE)
+SUBSCRIBED = _kind("subscribed", "the queue has this consumer", queue=VALUE, to=NODE, prefetch=INT)
+UNSUBSCRIBED = _kind("unsubscribed", "the queue no longer has this consumer", queue=VALUE, to=NODE, reason=VALUE)

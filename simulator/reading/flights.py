@@ -30,6 +30,9 @@ class Flight(NamedTuple):
 
 def carried(message: Message) -> tuple[int, ...]:
     """The ids of the records that a message brings to a consumer; none for any other message."""
+    if message.kind == "deliver" and isinstance(message.payload, tuple):
+        # Connection, delivery tag, record, redelivered.
+        return message.payload[2:3]
     if message.kind != "records" or not isinstance(message.payload, tuple):
         return ()
     # The payload is flat: partition, offset, record, and again.

@@ -21,6 +21,9 @@ field               entry → value                                             
 ``available``       number → `Chip`: in a queue, to be had; oldest first               no
 ``delayed``         number → `Chip`: in a queue, not yet to be had                     no
 ``in flight``       number → `Chip`: in a queue, handed out and hidden                 no
+``ready Q``, …      place → `Chip`: in a broker's queue, to be delivered in this order     no
+``unacked Q``, …    place → `Chip`: delivered, not yet acknowledged                    no
+``consumers``       consumer and queue → its prefetch                                  yes
 ``queue``           step → `Chip`: waiting for a worker                                yes
 ``working``         worker → `Chip`                                                    yes
 ``done``            step → `Chip`: processed, processed again, or skipped              no
@@ -56,7 +59,7 @@ CHECKPOINT = 64
 CHECKPOINTS_UP_TO = 20_000
 """… up to this step: nobody looks at longer traces step by step, and their states would fill the memory."""
 
-_MEMORY = ("waiting", "next", "fetched", "queue", "working", "breaker", "status")
+_MEMORY = ("waiting", "next", "fetched", "queue", "working", "breaker", "consumers", "status")
 """The fields that a crash empties."""
 
 _QUEUE = ("available", "delayed", "in flight")
@@ -390,6 +393,43 @@ def _moves(to: str | None) -> _Act:
     return act
 
 
+def _readied(fold: _Fold, fact: _Fact) -> None:
+    queue = fold.value(fact.a)
+    held = (*fold.field(fact.node, f"ready {queue}").values(), *fold.field(fact.node, f"unacked {queue}").values())
+    state = "again" if any(chip.message == fact.message for chip in held) else "event"
+    fold.put(fact.node, f"ready {queue}", fact.b, Chip(fact.message, state))
+
+
+def _dispatched(fold: _Fold, fact: _Fact) -> None:
+    queue = fold.value(fact.a)
+    fold.put(fact.node, f"ready {queue}", fact.b, None)
+    fold.put(fact.node, f"unacked {queue}", fact.b, Chip(fact.message, "working"))
+
+
+def _requeued(fold: _Fold, fact: _Fact) -> None:
+    queue = fold.value(fact.a)
+    fold.put(fact.node, f"unacked {queue}", fact.c, None)
+    fold.put(fact.node, f"ready {queue}", fact.b, Chip(fact.message, "event"))
+
+
+def _left(fold: _Fold, fact: _Fact) -> None:
+    for name in ("ready", "unacked"):
+        fold.put(fact.node, f"{name} {fold.value(fact.a)}", fact.b, None)
+
+
+def _subscribed(fold: _Fold, fact: _Fact) -> None:
+    fold.put(fact.node, "consumers", f"{fold.node(fact.b)} of {fold.value(fact.a)}", fact.c)
+
+
+def _unsubscribed(fold: _Fold, fact: _Fact) -> None:
+    fold.put(fact.node, "consumers", f"{fold.node(fact.b)} of {fold.value(fact.a)}", None)
+
+
+def _ignored(fold: _Fold, fact: _Fact) -> None:
+    # What waits at a consumer whose connection is gone will come again.
+    fold.take_away(fact.node, fact.message, "queue")
+
+
 def _crashed(fold: _Fold, fact: _Fact) -> None:
     for name in _MEMORY:
         for entry in list(fold.field(fact.node, name)):
@@ -429,6 +469,13 @@ _ACTS: dict[str, _Act] = {
     "expired": _moves(None),
     "dead_lettered": _moves(None),
     "redriven": _moves(None),
+    "readied": _readied,
+    "dispatched": _dispatched,
+    "requeued": _requeued,
+    "settled": _left,
+    "subscribed": _subscribed,
+    "unsubscribed": _unsubscribed,
+    "ignored": _ignored,
     "crashed": _crashed,
     "restarted": _status(None),
     "paused": _status("paused"),

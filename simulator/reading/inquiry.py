@@ -21,11 +21,16 @@ from simulator.vocabulary import (
     EXPIRED,
     FAILED,
     FETCHED,
+    IGNORED,
     LOST,
     QUEUED,
+    READIED,
     REDRIVEN,
     REJECTED,
+    REQUEUED,
+    ROUTED,
     SENT,
+    SETTLED,
     STARTED,
 )  # fmt: skip
 
@@ -63,6 +68,10 @@ class Inquiry:
         """Where a message is in a queue, as (node, number there)."""
         self._left: dict[int, tuple[int, int, int]] = {}
         """How a message last left a queue: the step's index, kind, and the queue that it was moved to."""
+        self._routed: dict[int, list[tuple[int, int, int]]] = {}
+        """Where a message is in a broker that routes, as (node, queue, place); the queue as a shared value."""
+        self._settled: dict[int, tuple[int, str]] = {}
+        """How a message last left such a queue, or found none: the step's index, and the reason."""
         self._abandoned: dict[int, tuple[int, str]] = {}
         self._answered: set[int] = set()
         self._refused: set[int] = set()
@@ -93,13 +102,14 @@ class Inquiry:
             if answered in missing
         }
         concerned = missing | answers.keys()
-        for index, _, kind, node, message, cause, a, b, _ in trace.rows():
+        for index, _, kind, node, message, cause, a, b, c in trace.rows():
             if message not in concerned:
                 continue
             if kind in (DELIVERED, LOST) and cause in self._flying:
                 self._last[self._flying.pop(cause)[0]] = index
             elif message in missing:
                 self._see(index, kind, node, message, a, b)
+                self._see_routing(index, kind, node, message, a, b, c)
             elif kind == SENT:
                 # It was answered without taking effect: whoever held it is done with it.
                 self._held.pop(answers[message], None)
@@ -132,6 +142,21 @@ class Inquiry:
         elif kind in (ACKNOWLEDGED, COMPLETED):
             self._answered.add(message)
 
+    def _see_routing(self, index: int, kind: int, node: int, message: int, a: int, b: int, c: int) -> None:
+        """What a broker with exchanges and queues does with a message."""
+        if kind == ROUTED and not b:
+            self._settled[message] = (index, "no queue was there to take it")
+        elif kind == READIED:
+            self._routed.setdefault(message, []).append((node, a, b))
+        elif kind == REQUEUED:
+            self._routed[message].remove((node, a, c))
+            self._routed[message].append((node, a, b))
+        elif kind == SETTLED:
+            self._routed[message].remove((node, a, b))
+            self._settled[message] = (index, f"it left the queue {self._trace.values[a]} ({self._trace.values[c]})")
+        elif kind == IGNORED and node in self._places:
+            self._held.pop(message, None)
+
     def verdicts(self) -> dict[int, Fate]:
         """The fate of each message, by its id."""
         flying = dict(self._flying.values())
@@ -158,6 +183,15 @@ class Inquiry:
     def _in_a_queue(self, number: int) -> Fate | None:
         """The fate of what is, or was, in a queue; None for what never was."""
         nodes, last = self._trace.nodes, self._last.get(number, 0)
+        if self._routed.get(number):
+            node, value, _ = self._routed[number][-1]
+            read = {getattr(self._trace.scenario.nodes[place], "queue", None) for place in self._places}
+            name = self._trace.values[value]
+            aside = "" if name in read else ", where it was set aside,"
+            return Fate(False, f"it was still in the queue {name} of {nodes[node]}{aside} when the run ended", last)
+        if number in self._settled:
+            index, how = self._settled[number]
+            return Fate(True, how, index)
         kept = self._queued.get(number)
         if kept:
             where = nodes[kept[-1][0]]

@@ -16,6 +16,11 @@ _PROTOCOL = {
     ("receive_message", False): "request for messages",
     ("delete_message", False): "request to delete",
     ("change_message_visibility", False): "request to hide on",
+    ("consume", False): "request to consume",
+    ("basic_ack", False): "acknowledgement",
+    ("basic_nack", False): "negative acknowledgement",
+    ("deliver", False): "delivery",
+    ("closed", False): "end of the connection",
     ("start_message_move_task", False): "order to move messages back",
 }
 """Messages of a protocol whose kind is no word for them, by kind and whether they answer another message."""
@@ -116,6 +121,36 @@ def _dead_lettered(step: Step) -> str:
     return f"{step.node} gave up on {_subject(step.message)}, received {times} in vain, and moves it to {step.data['to']}"
 
 
+def _routed(step: Step) -> str:
+    exchange, queues = step.data["exchange"], step.data["queues"]
+    through = f"the exchange {exchange}" if exchange else "the default exchange"
+    found = "to no queue" if not queues else "to 1 queue" if queues == 1 else f"to {queues:,} queues"
+    return f"{through} of {step.node} routes {_subject(step.message)} {found}"
+
+
+_LEFT = {
+    "acked": "is acknowledged",
+    "auto ack": "needs no acknowledgement",
+    "rejected": "was rejected",
+    "expired": "has expired",
+    "maxlen": "was too much for its length",
+    "delivery_limit": "came back too often",
+    "not persistent": "was not persistent",
+}
+"""Why a message left its queue, as the end of a sentence."""
+
+
+def _settled(step: Step) -> str:
+    reason = str(step.data["reason"])
+    why = _LEFT.get(reason, f"is gone ({reason})")
+    return f"{_subject(step.message)} left the queue {step.data['queue']} of {step.node}: it {why}"
+
+
+def _prefetch(step: Step) -> str:
+    most = step.data["prefetch"]
+    return f", up to {most:,} messages at a time" if most else ""
+
+
 _SENTENCES: dict[str, Callable[[Step], str]] = {
     "sent": lambda s: f"{s.node} sent {call(s.message)} to {s.data['to']}{_again(s)}",
     "lost": _lost,
@@ -163,6 +198,18 @@ _SENTENCES: dict[str, Callable[[Step], str]] = {
     "expired": lambda s: f"{s.node} dropped {_subject(s.message)}: it had kept it for long enough",
     "dead_lettered": _dead_lettered,
     "redriven": lambda s: f"{s.node} moves {_subject(s.message)} back to {s.data['to']}",
+    "routed": _routed,
+    "readied": lambda s: f"{_subject(s.message)} is ready in the queue {s.data['queue']} of {s.node}",
+    "dispatched": lambda s: (
+        f"{s.node} gave {_subject(s.message)} from the queue {s.data['queue']} to {s.data['to']}, who has yet to acknowledge it"
+    ),
+    "requeued": lambda s: f"{_subject(s.message)} is back in the queue {s.data['queue']} of {s.node}, to be delivered again",
+    "settled": _settled,
+    "returned": lambda s: f"{s.node} has {_subject(s.message)} back ({s.data['reason']}): no queue was there to take it",
+    "subscribed": lambda s: f"{s.data['to']} consumes the queue {s.data['queue']} of {s.node}{_prefetch(s)}",
+    "unsubscribed": lambda s: (
+        f"{s.data['to']} no longer consumes the queue {s.data['queue']} of {s.node} ({s.data['reason']})"
+    ),
 }
 
 _untold = KINDS.keys() - _SENTENCES.keys()

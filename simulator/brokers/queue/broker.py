@@ -185,8 +185,9 @@ class Broker:
         for item in items:
             if item.number not in queue.unacked:
                 continue
+            was = item.place
             if queue.give_back(item, to_front=reason in (CHANNEL_CLOSED, BROKER_RESTARTED)):
-                self.tell(Requeued(queue.name, item.place, reason, item.envelope))
+                self.tell(Requeued(queue.name, was, item.place, reason, item.envelope))
             else:
                 self._drop(queue, item, "delivery_limit")
         # Before anyone can take it, what came back may be too much for a classic queue.

@@ -143,9 +143,10 @@ class HandedOut(NamedTuple):
 
 
 class Requeued(NamedTuple):
-    """A message that a channel held is ready again, at this place."""
+    """A message that a channel held is ready again, at this place; it was known by the other."""
 
     queue: str
+    was: int
     place: int
     reason: str
     """``nack``, ``recover``, ``channel closed`` or ``broker restarted``."""
