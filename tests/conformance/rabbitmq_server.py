@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import logging
 import os
 import shutil
@@ -47,6 +48,13 @@ def _free_ports(count: int) -> list[int]:
     raise RuntimeError("There are no free ports between 20000 and 32000; stop something that listens there.")
 
 
+def _die_with_the_tests() -> None:
+    """Let the kernel stop the server, should the tests be killed before they can do it."""
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    if prctl is not None:
+        prctl(1, signal.SIGTERM)
+
+
 class RabbitMQServer:
     """One node. `start` and `stop` may be called in turns: what is durable stays in its folder."""
 
@@ -89,6 +97,7 @@ class RabbitMQServer:
             self._process = subprocess.Popen(
                 [str(found)], env=self._environment, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log,
                 stderr=subprocess.STDOUT, start_new_session=True,
+                preexec_fn=_die_with_the_tests,  # noqa: PLW1509 - the tests that start it have no threads yet
             )  # fmt: skip
         deadline = time.monotonic() + _PATIENCE
         while True:
