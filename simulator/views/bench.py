@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import anywidget
 import traitlets
 
 from simulator.parameters import Parameter
@@ -18,6 +17,7 @@ from simulator.scenario import Scenario
 from simulator.trace import ENDINGS, Trace
 from simulator.views.controls import Controls
 from simulator.views.player import player_script, player_style
+from simulator.views.stored import StoredWidget
 from simulator.views.style import SERIES
 
 Run = Callable[[Scenario, int], Trace]
@@ -40,7 +40,7 @@ def bench_style(*own: str) -> str:
     return "\n".join([f".eda {{ {lines} }}", player_style("lab.css", *own)])
 
 
-class Bench(anywidget.AnyWidget):
+class Bench(StoredWidget):
     """A widget with controls that shows what comes of their values.
 
     Synced traits: ``setup`` is what never changes; ``asked`` the values that a person chose (from the browser), with a number
@@ -163,18 +163,6 @@ class Bench(anywidget.AnyWidget):
         with self._lock:
             if made is self._made:
                 self.replay = {"of": of, **data}
-
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        """The widget, and for wherever no widget can be (GitHub, an untrusted notebook) a picture and a line of text."""
-        made = super()._repr_mimebundle_(**options)
-        bundle, extra = made if isinstance(made, tuple) else (made, {})
-        if bundle is None:
-            return made
-        bundle = {**bundle, "text/plain": repr(self)}
-        still = self._still()
-        if still is not None:
-            bundle["image/png"] = still
-        return bundle, extra
 
     def _still(self) -> bytes | None:
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import Any
 
-import anywidget
 import traitlets
 
 from simulator.trace import Trace
@@ -13,9 +12,10 @@ from simulator.views.player import player_script, player_style
 from simulator.views.replay_data import MOST_STEPS, replay_data, within
 
 __all__ = ["MOST_STEPS", "Replay", "replay_data"]
+from simulator.views.stored import StoredWidget
 
 
-class Replay(anywidget.AnyWidget):
+class Replay(StoredWidget):
     """A player for a trace: play, pause, step and scrub; click a step to see what led to it.
 
     ``Replay(trace)`` begins before the first step, ``at=40`` at step 40. ``first`` and ``last`` show a part of the trace
@@ -62,18 +62,6 @@ class Replay(anywidget.AnyWidget):
         data = self.data
         count = len(data["time"])
         return f"<Replay of {data['name']}: {count:,} steps, seed {data['seed']}; on show: step {self.step}>"
-
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        """The widget, and for wherever no widget can be (GitHub, an untrusted notebook) a picture and one line of text."""
-        made = super()._repr_mimebundle_(**options)
-        bundle, extra = made if isinstance(made, tuple) else (made, {})
-        if bundle is None:
-            return made
-        bundle = {**bundle, "text/plain": repr(self)}
-        still = self._still()
-        if still is not None:
-            bundle["image/png"] = still
-        return bundle, extra
 
     def _still(self) -> str | None:
         try:
