@@ -28,8 +28,7 @@ def receive(orders: Queue, now: float, most: int = 10, **parameters) -> list[str
 
 
 def test_a_group_is_blocked_while_one_of_its_messages_is_hidden():
-    # ReceiveMessage: "While messages with a particular MessageGroupId are invisible, no more messages belonging to the same
-    # MessageGroupId are returned until the visibility timeout expires."
+    # AWS's API reference, ReceiveMessage: a group gives nothing more while one of its messages is hidden.
     orders = queue()
     send(orders, 0, "a1", "a2", "b1")
 
@@ -39,8 +38,7 @@ def test_a_group_is_blocked_while_one_of_its_messages_is_hidden():
 
 
 def test_deleting_the_message_in_flight_frees_its_group():
-    # "FIFO queue delivery logic": no more of the group "unless the currently received messages are deleted, or they become
-    # visible again".
+    # AWS's developer guide, FIFO delivery: the group goes on once what was received is deleted or to be had again.
     orders = queue()
     send(orders, 0, "a1", "a2")
     (message,) = orders.receive_message(0)
@@ -71,7 +69,7 @@ def test_a_group_stays_blocked_until_its_last_hidden_message_is_back():
 
 
 def test_a_receive_takes_as_many_of_one_group_as_it_can_before_it_takes_others():
-    # "FIFO queue delivery logic": "as many messages with the same message group ID as possible in a single call".
+    # AWS's developer guide, FIFO delivery: one receive takes from one group as long as that has something.
     orders = queue()
     send(orders, 0, "a1", "b1", "a2", "b2", "a3")
 
@@ -80,8 +78,7 @@ def test_a_receive_takes_as_many_of_one_group_as_it_can_before_it_takes_others()
 
 
 def test_a_duplicate_is_accepted_and_not_delivered_for_five_minutes():
-    # SendMessage: "any messages sent with the same MessageDeduplicationId are accepted successfully but aren't delivered
-    # during the 5-minute deduplication interval".
+    # AWS's API reference, SendMessage: for five minutes a repeated deduplication id is accepted, and not delivered.
     orders = queue()
 
     sent = [orders.send_message(time * S, "x", message_group_id="g", message_deduplication_id="1") for time in (0, 299, 300)]
@@ -93,8 +90,7 @@ def test_a_duplicate_is_accepted_and_not_delivered_for_five_minutes():
 
 
 def test_a_deduplication_id_is_remembered_after_the_message_is_received_and_deleted():
-    # SendMessage: "Amazon SQS continues to keep track of the message deduplication ID even after the message is received and
-    # deleted." (moto forgets it.)
+    # AWS's API reference, SendMessage: deleting the message does not make its deduplication id free. (moto forgets it.)
     orders = queue()
     send(orders, 0, "a1")
     (message,) = orders.receive_message(0)
@@ -119,8 +115,7 @@ def test_content_based_deduplication_goes_by_the_body_alone():
 
 
 def test_the_id_that_the_body_gives_and_the_same_id_given_by_hand_are_one():
-    # SendMessage: "If you send one message with ContentBasedDeduplication enabled and then another message with a
-    # MessageDeduplicationId that is the same as the one generated for the first … the two messages are treated as duplicates".
+    # AWS's API reference, SendMessage: an id given by hand and an equal one made from the content count as the same.
     orders = queue(content_based_deduplication=True)
     digest = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
 
@@ -152,8 +147,7 @@ def test_sequence_numbers_have_twenty_digits_and_grow_with_gaps():
 
 
 def test_an_expired_handle_does_not_delete():
-    # ReceiveMessage: "if a consumer whose message processing time is longer than the visibility timeout tries to delete the
-    # processed messages, the action fails with an error". (moto lets it.)
+    # AWS's API reference, ReceiveMessage: deleting after the visibility timeout is refused. (moto lets it.)
     orders = queue(visibility_timeout=5)
     send(orders, 0, "a1")
     (message,) = orders.receive_message(0)
@@ -171,7 +165,7 @@ def test_an_expired_handle_does_not_delete():
 
 
 def test_too_many_in_flight_give_nothing_and_no_error():
-    # "FIFO queue quotas": "If this limit is reached, Amazon SQS does not return an error".
+    # AWS's developer guide, FIFO quotas: at the in-flight limit a receive comes back without an error.
     orders = Queue(QueueAttributes(fifo_queue=True), in_flight_max=2)
     send(orders, 0, "a1", "b1", "c1")
 
@@ -180,8 +174,7 @@ def test_too_many_in_flight_give_nothing_and_no_error():
 
 
 def test_a_long_backlog_of_one_group_hides_the_others():
-    # "Avoid large message backlogs with the same message group ID": FIFO queues look at the first 120,000 messages to find
-    # available groups.
+    # AWS's developer guide, on backlogs in one group: only the first 120,000 messages are searched for free groups.
     orders = Queue(QueueAttributes(fifo_queue=True), in_flight_max=3)
     send(orders, 0, "a1", "a2", "a3", "b1")
     (message,) = orders.receive_message(0)
@@ -193,8 +186,8 @@ def test_a_long_backlog_of_one_group_hides_the_others():
 
 
 def test_a_repeated_receive_gets_the_same_messages_and_hides_them_anew():
-    # ReceiveMessage: "subsequent calls with the same ReceiveRequestAttemptId return the same messages and receipt handles. If a
-    # retry occurs within the deduplication interval, it resets the visibility timeout."
+    # AWS's API reference, ReceiveMessage: a repeated attempt id gives the same messages and handles again, and their
+    # visibility timeout starts anew.
     orders = queue(visibility_timeout=30)
     send(orders, 0, "a1", "a2", "b1")
 
@@ -246,7 +239,7 @@ def test_a_poison_message_leaves_and_its_group_goes_on():
     dead.accept(50 * S, letter)
 
     assert received == [["a1"], ["a1"], ["a2"]]
-    # "Setting-up dead-letter queue retention": for FIFO queues the enqueue timestamp resets.
+    # AWS's developer guide, retention of dead letters: in a FIFO queue the age begins again with the move.
     assert dead.advance(109 * S) == []
     assert [change.what for change in dead.advance(110 * S)] == ["retention period over"]
 

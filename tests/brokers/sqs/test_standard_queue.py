@@ -128,7 +128,7 @@ def test_the_latest_handle_still_deletes_a_message_that_is_visible_again():
 
 
 def test_an_old_handle_succeeds_and_deletes_nothing():
-    # "If you use an old ReceiptHandle, the request will succeed, but the message might not be deleted": DeleteMessage.
+    # AWS's API reference, DeleteMessage: an old handle is taken without an error, and may delete nothing.
     orders = queue()
     orders.send_message(0, "one")
     (first,) = orders.receive_message(0)
@@ -265,7 +265,7 @@ def test_what_a_move_task_brings_back_is_a_new_message():
 
 
 def test_a_short_poll_may_miss_what_is_there_and_a_long_poll_does_not():
-    # "a weighted random set of machines is sampled", "you might not receive any messages": ReceiveMessage.
+    # AWS's API reference, ReceiveMessage: a short poll asks some of the servers, and so may come back empty.
     short, long = [], []
     for seed in range(200):
         orders = Queue(QueueAttributes(visibility_timeout=0), Random(seed).random, servers=10)
@@ -289,7 +289,7 @@ def test_whoever_goes_on_asking_gets_everything():
 
 
 def test_an_unreachable_server_makes_a_message_come_twice():
-    # "the copy of the message isn't deleted on the unavailable server, and you might get that message copy again".
+    # AWS's developer guide, at-least-once delivery: a server out of reach keeps its copy, which can be received again.
     orders = Queue(QueueAttributes(visibility_timeout=10), Random(5).random, servers=4, unreachable=0.3)
     numbers = range(100)
     for number in numbers:
