@@ -18,8 +18,8 @@ from typing import IO, Any
 
 from simulator.message import freeze, thaw
 from simulator.scenario import Scenario
-from simulator.trace import ENDINGS, MESSAGE, STEP, Recorder, Trace
-from simulator.vocabulary import BY_CODE, INT, KINDS, NODE
+from simulator.trace import ENDINGS, MESSAGE, STEP, Recorder, Trace, read
+from simulator.vocabulary import BY_CODE, KINDS
 
 FORMAT = "event-driven-lab/trace"
 VERSION = 1
@@ -103,7 +103,7 @@ class Writer:
                 told["cause"] = cause
             if kind.fields:
                 told["data"] = {
-                    name: number if reading == INT else nodes[number] if reading == NODE else values[number]
+                    name: read(reading, number, nodes, values)
                     for (name, reading), number in zip(kind.fields, (a, b, c), strict=False)
                 }
             self._put(told)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from simulator.message import Message, freeze, thaw
 from simulator.validation import did_you_mean
-from simulator.vocabulary import BY_CODE, INT, KINDS, NODE, Kind
+from simulator.vocabulary import BY_CODE, INT, KINDS, NODE, PARTITION, Kind
 
 if TYPE_CHECKING:
     from simulator.scenario import Scenario
@@ -96,6 +96,10 @@ class Recorder:
         if place == len(self.values):
             self.values.append(value)
         return place
+
+    def partition(self, held: int | str) -> int:
+        """The number that stands for a partition in a step: its own, or for a name like ``orders-0`` the value's, negative."""
+        return -self.value(held) if isinstance(held, str) else int(held)
 
     def message(
         self,
@@ -187,9 +191,18 @@ class Recorder:
                 if held not in self.nodes:
                     raise ValueError(f'A {kind.name!r} step names no node "{held}"; {did_you_mean(held, self.nodes)}')
                 numbers.append(self.nodes.index(held))
+            elif reading == PARTITION:
+                numbers.append(self.partition(held))
             else:
                 numbers.append(self.value(held))
         return numbers + [0] * (3 - len(numbers))
+
+
+def read(reading: str, number: int, nodes: Sequence[str], values: Sequence[Any]) -> Any:
+    """What a number of a step's data stands for, by how its field is read (see `simulator.vocabulary`)."""
+    if reading == INT or reading == PARTITION and number >= 0:
+        return number
+    return nodes[number] if reading == NODE else values[abs(number)]
 
 
 class Trace(Sequence[Step]):
@@ -276,7 +289,7 @@ class Trace(Sequence[Step]):
         time, message, cause, a, b, c, node, code = STEP.unpack_from(self._steps, index * STEP.size)
         kind = BY_CODE[code]
         data = {
-            name: number if reading == INT else self.nodes[number] if reading == NODE else self.values[number]
+            name: read(reading, number, self.nodes, self.values)
             for (name, reading), number in zip(kind.fields, (a, b, c), strict=False)
         }
         return Step(

@@ -432,7 +432,7 @@ def test_an_interrupt_between_any_two_lines_of_the_recorder_leaves_a_sound_trace
 
 def test_every_kind_of_step_can_be_saved(tmp_path: Path):
     scenario = Scenario([Node("a"), Node("b")], [Link("a", "b")])
-    filled = {"int": 1, "node": "b", "value": "why"}
+    filled = {"int": 1, "node": "b", "value": "why", "partition": "orders-3"}
     steps = [
         (float(kind.code), name, "a", None, None, {field: filled[how] for field, how in kind.fields})
         for name, kind in KINDS.items()

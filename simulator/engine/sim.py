@@ -59,6 +59,8 @@ class Sim:
         """The message with this number, as one that was named in another's payload."""
         self.value = run.recorder.value
         """The number that stands for a text (or None, or a number) in a step's VALUE field."""
+        self.partition = run.recorder.partition
+        """The number that stands for a partition, given by name, in a step's PARTITION field."""
 
     @property
     def now(self) -> float:

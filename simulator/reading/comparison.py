@@ -7,7 +7,7 @@ from attrs import frozen
 from simulator.reading.outcomes import Table, outcome, tabulate
 from simulator.reading.sentences import sentence
 from simulator.trace import Step, Trace
-from simulator.vocabulary import BY_CODE, VALUE
+from simulator.vocabulary import BY_CODE, PARTITION, VALUE
 
 
 @frozen(repr=False)
@@ -52,12 +52,12 @@ def divergence(this: Trace, that: Trace) -> Divergence | None:
     What only the packed form differs in (a node's number, a shared value's number) is no difference.
     """
     same_until = _same_values(this, that)
-    fragile = [any(reading == VALUE for _, reading in kind.fields) for kind in BY_CODE]
+    fragile = [any(reading in (VALUE, PARTITION) for _, reading in kind.fields) for kind in BY_CODE]
     trusted = 0 if this.nodes != that.nodes else _same_messages(this, that, same_until) + 1
     for left, right in zip(this.rows(), that.rows(), strict=False):
         index = left[0]
         # Equal numbers mean equal steps as long as they point at equal things.
-        sure = left == right and left[4] < trusted and not (fragile[left[2]] and max(left[6:]) >= same_until)
+        sure = left == right and left[4] < trusted and not (fragile[left[2]] and max(map(abs, left[6:])) >= same_until)
         if not sure and this[index] != that[index]:
             return Divergence(index, this[index], that[index])
     if len(this) == len(that):

@@ -22,6 +22,31 @@ _PROTOCOL = {
     ("deliver", False): "delivery",
     ("closed", False): "end of the connection",
     ("start_message_move_task", False): "order to move messages back",
+    ("produce", False): "batch",
+    ("replicate", False): "request for copies",
+    ("replicate", True): "answer with copies",
+    ("alter_isr", False): "request to change who is in sync",
+    ("alter_isr", True): "answer about who is in sync",
+    ("broker_heartbeat", False): "heartbeat",
+    ("broker_heartbeat", True): "answer to the heartbeat",
+    ("group_heartbeat", False): "heartbeat",
+    ("group_heartbeat", True): "answer to the heartbeat",
+    ("metadata", False): "question who leads",
+    ("metadata", True): "answer who leads",
+    ("leadership", False): "news of who leads",
+    ("join", False): "request to join",
+    ("join", True): "answer to the request to join",
+    ("sync", False): "request for its partitions",
+    ("sync", True): "list of its partitions",
+    ("leave", False): "farewell",
+    ("init_producer", False): "request for a producer id",
+    ("init_producer", True): "producer id",
+    ("add_partitions", False): "request to take partitions into the transaction",
+    ("add_partitions", True): "answer about the transaction's partitions",
+    ("end_transaction", False): "request to end the transaction",
+    ("end_transaction", True): "answer about the transaction's end",
+    ("write_marker", False): "order to write a marker",
+    ("write_marker", True): "confirmation of the marker",
 }
 """Messages of a protocol whose kind is no word for them, by kind and whether they answer another message."""
 
@@ -84,8 +109,19 @@ def _lost(step: Step) -> str:
     return f"{call(step.message)} from {step.node} to {step.data['to']} was lost ({why}){_copy(step)}"
 
 
+def _partition(step: Step) -> str:
+    """``partition 3`` of the one topic there is, or a name that tells the topic, too: ``orders-3``."""
+    partition = step.data["partition"]
+    return partition if isinstance(partition, str) else f"partition {partition}"
+
+
 def _place(step: Step) -> str:
-    return f"partition {step.data['partition']}, offset {step.data['offset']}"
+    return f"{_partition(step)}, offset {step.data['offset']}"
+
+
+def _records(step: Step) -> str:
+    number = step.data["records"]
+    return "1 record" if number == 1 else f"{number:,} records"
 
 
 def _timed_out(step: Step) -> str:
@@ -183,7 +219,7 @@ _SENTENCES: dict[str, Callable[[Step], str]] = {
     "closed": lambda s: f"{s.node} calls {s.data['to']} as usual: its circuit breaker closed",
     "appended": lambda s: f"{s.node} stored {_subject(s.message)} at {_place(s)}",
     "assigned": lambda s: (
-        f"{s.node} reads partition {s.data['partition']} from offset {s.data['offset']} on, for the group {s.data['group']}"
+        f"{s.node} reads {_partition(s)} from offset {s.data['offset']} on, for the group {s.data['group']}"
     ),
     "fetched": lambda s: f"{s.node} fetched {_subject(s.message)} from {_place(s)}",
     "committed": lambda s: f"{s.node} noted that {s.data['group']} reads on at {_place(s)}",
@@ -207,6 +243,50 @@ _SENTENCES: dict[str, Callable[[Step], str]] = {
     "settled": _settled,
     "returned": lambda s: f"{s.node} has {_subject(s.message)} back ({s.data['reason']}): no queue was there to take it",
     "subscribed": lambda s: f"{s.data['to']} consumes the queue {s.data['queue']} of {s.node}{_prefetch(s)}",
+    "replicated": lambda s: f"{s.node} copied {_subject(s.message)} to its {_place(s)}",
+    "advanced": lambda s: (
+        f"{s.node} knows that {_partition(s)} is committed up to, not including, offset {s.data['offset']}"
+    ),
+    "truncated": lambda s: (
+        f"{s.node} cut {_records(s)} off its {_partition(s)}, from offset {s.data['offset']} on: its leader does not have them"
+    ),
+    "promoted": lambda s: f"{s.node} leads {_partition(s)} from now on (epoch {s.data['epoch']})",
+    "demoted": lambda s: (
+        f"{s.node} follows {s.data['leader'] or 'nobody'} in {_partition(s)} from now on (epoch {s.data['epoch']})"
+    ),
+    "elected": lambda s: (
+        f"{s.node} made {s.data['leader'] or 'nobody'} the leader of {_partition(s)} (epoch {s.data['epoch']})"
+    ),
+    "shrunk": lambda s: f"{s.data['replica']} is out of sync in {_partition(s)}; in sync: {s.data['isr']}",
+    "expanded": lambda s: f"{s.data['replica']} is in sync again in {_partition(s)}; in sync: {s.data['isr']}",
+    "fenced": lambda s: f"{s.node} takes {s.data['broker']} for gone ({s.data['reason']})",
+    "unfenced": lambda s: f"{s.node} takes {s.data['broker']} for live again",
+    "trimmed": lambda s: f"{s.node} dropped the {_records(s)} of {_partition(s)} before offset {s.data['offset']}",
+    "compacted": lambda s: f"{s.node} cleaned {_subject(s.message)} out of {_place(s)}",
+    "batched": lambda s: f"{s.node} closed a batch of {_records(s)} for {_partition(s)}",
+    "identified": lambda s: (
+        f"{s.node} gave out the producer id {s.data['producer']}, epoch {s.data['epoch']}"
+        + (f", for {s.data['transaction']}" if s.data["transaction"] else "")
+    ),
+    "begun": lambda s: f"the transaction of {s.data['transaction']} is open at {s.node}",
+    "decided": lambda s: (
+        f"{s.node} decided that the transaction of {s.data['transaction']} will {s.data['outcome']} ({s.data['reason']})"
+    ),
+    "marked": lambda s: f"{s.node} wrote the marker ({s.data['outcome']}) of a transaction at {_place(s)}",
+    "concluded": lambda s: f"the transaction of {s.data['transaction']} has ended everywhere ({s.data['outcome']})",
+    "pledged": lambda s: f"{s.node} will note that {s.data['group']} reads on at {_place(s)}, if the transaction commits",
+    "summoned": lambda s: f"{s.node} calls the members of {s.data['group']} together ({s.data['reason']})",
+    "rebalanced": lambda s: (
+        f"{s.node} shared the partitions of {s.data['group']} out among {s.data['members']}"
+        f" {'member' if s.data['members'] == 1 else 'members'} (generation {s.data['generation']})"
+    ),
+    "admitted": lambda s: f"{s.node} has {s.data['consumer']} in the group {s.data['group']}, as {s.data['member']}",
+    "removed": lambda s: f"{s.node} took {s.data['member']} out of the group {s.data['group']} ({s.data['reason']})",
+    "joined": lambda s: (
+        f"{s.node} is in generation {s.data['generation']} of the group {s.data['group']}, which assigns by {s.data['assignor']}"
+    ),
+    "revoked": lambda s: f"{s.node} no longer reads {_partition(s)} for the group {s.data['group']} ({s.data['reason']})",
+    "reset": lambda s: f"{s.node} reads {_partition(s)} from offset {s.data['offset']} on: what it wanted is not there",
     "unsubscribed": lambda s: (
         f"{s.data['to']} no longer consumes the queue {s.data['queue']} of {s.node} ({s.data['reason']})"
     ),
