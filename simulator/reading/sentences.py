@@ -257,8 +257,8 @@ _SENTENCES: dict[str, Callable[[Step], str]] = {
     "elected": lambda s: (
         f"{s.node} made {s.data['leader'] or 'nobody'} the leader of {_partition(s)} (epoch {s.data['epoch']})"
     ),
-    "shrunk": lambda s: f"{s.data['replica']} is out of sync in {_partition(s)}; in sync: {s.data['isr']}",
-    "expanded": lambda s: f"{s.data['replica']} is in sync again in {_partition(s)}; in sync: {s.data['isr']}",
+    "shrunk": lambda s: f"{s.node} put {s.data['replica']} out of sync in {_partition(s)}; in sync: {s.data['isr']}",
+    "expanded": lambda s: f"{s.node} has {s.data['replica']} in sync again in {_partition(s)}; in sync: {s.data['isr']}",
     "fenced": lambda s: f"{s.node} takes {s.data['broker']} for gone ({s.data['reason']})",
     "unfenced": lambda s: f"{s.node} takes {s.data['broker']} for live again",
     "trimmed": lambda s: f"{s.node} dropped the {_records(s)} of {_partition(s)} before offset {s.data['offset']}",
@@ -273,7 +273,9 @@ _SENTENCES: dict[str, Callable[[Step], str]] = {
         f"{s.node} decided that the transaction of {s.data['transaction']} will {s.data['outcome']} ({s.data['reason']})"
     ),
     "marked": lambda s: f"{s.node} wrote the marker ({s.data['outcome']}) of a transaction at {_place(s)}",
-    "concluded": lambda s: f"the transaction of {s.data['transaction']} has ended everywhere ({s.data['outcome']})",
+    "concluded": lambda s: (
+        f"{s.node} knows that the transaction of {s.data['transaction']} has ended everywhere ({s.data['outcome']})"
+    ),
     "pledged": lambda s: f"{s.node} will note that {s.data['group']} reads on at {_place(s)}, if the transaction commits",
     "summoned": lambda s: f"{s.node} calls the members of {s.data['group']} together ({s.data['reason']})",
     "rebalanced": lambda s: (
