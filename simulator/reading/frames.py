@@ -23,7 +23,8 @@ field               entry → value                                             
 ``in flight``       number → `Chip`: in a queue, handed out and hidden                 no
 ``ready Q``, …      place → `Chip`: in a broker's queue, to be delivered in this order     no
 ``unacked Q``, …    place → `Chip`: delivered, not yet acknowledged                    no
-``consumers``       consumer and queue → its prefetch                                  yes
+``holder Q``, …     place → the consumer that has it, unacknowledged                   no
+``consumers Q``, …  consumer → its prefetch                                            yes
 ``queue``           step → `Chip`: waiting for a worker                                yes
 ``working``         worker → `Chip`                                                    yes
 ``done``            step → `Chip`: processed, processed again, or skipped              no
@@ -59,8 +60,8 @@ CHECKPOINT = 64
 CHECKPOINTS_UP_TO = 20_000
 """… up to this step: nobody looks at longer traces step by step, and their states would fill the memory."""
 
-_MEMORY = ("waiting", "next", "fetched", "queue", "working", "breaker", "consumers", "status")
-"""The fields that a crash empties."""
+_MEMORY = frozenset(("waiting", "next", "fetched", "queue", "working", "breaker", "consumers", "status"))
+"""The fields that a crash empties; of ``consumers Q`` the first word counts."""
 
 _QUEUE = ("available", "delayed", "in flight")
 """The places of a message in a queue whose messages hide; it is in one of them at a time."""
@@ -71,8 +72,8 @@ class Chip(NamedTuple):
 
     message: int
     state: str
-    """``event`` (in a log), ``waiting``, ``working``, ``done``, ``again`` (a duplicate), ``skipped``, ``refused``, or
-    ``unknown`` (nobody answered in time)."""
+    """``event`` (in a log or queue), ``back`` (in a queue again, after it was given out), ``waiting``, ``working``, ``done``,
+    ``again`` (a duplicate), ``skipped``, ``refused``, or ``unknown`` (nobody answered in time)."""
 
 
 class Edit(NamedTuple):
@@ -119,7 +120,7 @@ class Frame:
     def messages(self, node: str, name: str) -> tuple[int, ...]:
         """The ids of the messages in a field, in its order: ``frame.messages("payment", "queue")``."""
         held = self[node].get(name, {})
-        return tuple(held[entry].message for entry in sorted(held, key=_in_order))
+        return tuple(held[entry].message for entry in sorted(held, key=in_order))
 
     def processed(self, node: str) -> dict[int, int]:
         """How often this node processed each message."""
@@ -188,7 +189,8 @@ def apply(state: State, edits: Iterable[Edit], *, backwards: bool = False) -> No
         _put(state, edit, edit.old if backwards else edit.new)
 
 
-def _in_order(entry: Entry) -> tuple[int, Entry]:
+def in_order(entry: Entry) -> tuple[int, Entry]:
+    """Sorts the entries of a field: numbers, then texts."""
     return (0, entry) if isinstance(entry, int) else (1, entry)
 
 
@@ -404,25 +406,27 @@ def _dispatched(fold: _Fold, fact: _Fact) -> None:
     queue = fold.value(fact.a)
     fold.put(fact.node, f"ready {queue}", fact.b, None)
     fold.put(fact.node, f"unacked {queue}", fact.b, Chip(fact.message, "working"))
+    fold.put(fact.node, f"holder {queue}", fact.b, fold.node(fact.c))
 
 
 def _requeued(fold: _Fold, fact: _Fact) -> None:
     queue = fold.value(fact.a)
     fold.put(fact.node, f"unacked {queue}", fact.c, None)
-    fold.put(fact.node, f"ready {queue}", fact.b, Chip(fact.message, "event"))
+    fold.put(fact.node, f"holder {queue}", fact.c, None)
+    fold.put(fact.node, f"ready {queue}", fact.b, Chip(fact.message, "back"))
 
 
 def _left(fold: _Fold, fact: _Fact) -> None:
-    for name in ("ready", "unacked"):
+    for name in ("ready", "unacked", "holder"):
         fold.put(fact.node, f"{name} {fold.value(fact.a)}", fact.b, None)
 
 
 def _subscribed(fold: _Fold, fact: _Fact) -> None:
-    fold.put(fact.node, "consumers", f"{fold.node(fact.b)} of {fold.value(fact.a)}", fact.c)
+    fold.put(fact.node, f"consumers {fold.value(fact.a)}", fold.node(fact.b), fact.c)
 
 
 def _unsubscribed(fold: _Fold, fact: _Fact) -> None:
-    fold.put(fact.node, "consumers", f"{fold.node(fact.b)} of {fold.value(fact.a)}", None)
+    fold.put(fact.node, f"consumers {fold.value(fact.a)}", fold.node(fact.b), None)
 
 
 def _ignored(fold: _Fold, fact: _Fact) -> None:
@@ -431,7 +435,7 @@ def _ignored(fold: _Fold, fact: _Fact) -> None:
 
 
 def _crashed(fold: _Fold, fact: _Fact) -> None:
-    for name in _MEMORY:
+    for name in [each for each in fold.state.get(fact.node, ()) if each.split(" ")[0] in _MEMORY]:
         for entry in list(fold.field(fact.node, name)):
             fold.put(fact.node, name, entry, None)
     fold.put(fact.node, "status", "", "down")
