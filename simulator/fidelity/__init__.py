@@ -37,7 +37,9 @@ class Setting:
     name: str
     """As the real system spells it."""
     default: Value
-    """In the real system, in its own unit; "none" where it has none."""
+    """In the real system; "none" where it has none, "required" where it must be given."""
+    unit: str = ""
+    """The default's, where the name does not tell it; here it is the same."""
     source: str
     """Where that default is written: a key of `System.sources`."""
     here: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ from html import escape
 
 from attrs import evolve, frozen
 
-from simulator.fidelity import STATUSES, Mechanism, Setting, Status, System, fidelity_of
+from simulator.fidelity import STATUSES, Mechanism, Setting, Status, System, Value, fidelity_of
 from simulator.reading.tables import as_html
 
 SIGNS: dict[Status, str] = {"modelled": "✓", "simplified": "≈", "left out": "✗"}
@@ -95,12 +95,21 @@ def _line(system: System, row: Mechanism) -> tuple[str, ...]:
         row.name,
         f"{SIGNS[row.status]} {row.status}",
         row.sentence(),
-        ", ".join(told(each) for each in row.settings),
+        "; ".join(told(each) for each in row.settings),
         ", ".join(system.judges_of(row)),
     )
 
 
 def told(setting: Setting) -> str:
-    """A setting with its default, and with the one here where that is another."""
-    here = "" if setting.here_default is None else f" (here {setting.here_default})"
-    return f"{setting.name}={setting.default}{here}"
+    """A setting with its default, and with the one here where that is another: ``linger.ms = 5``."""
+    here = "" if setting.here_default is None else f" (here {valued(setting.here_default)})"
+    return f"{setting.name} = {valued(setting.default, setting.unit)}{here}"
+
+
+def valued(value: Value, unit: str = "") -> str:
+    """A default as it is written: ``345,600 s``, ``true``, ``""``."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return value or '""'
+    return f"{value:,} {unit}".strip()
