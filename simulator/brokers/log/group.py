@@ -11,7 +11,7 @@ import math
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Literal
 
-from simulator.brokers.log.members import Member, Protocols, Reply
+from simulator.brokers.log.members import Kept, KeptMember, Member, Protocols, Reply
 from simulator.brokers.log.subscriptions import Subscription, TopicPartition
 
 State = Literal["Empty", "PreparingRebalance", "CompletingRebalance", "Stable"]
@@ -60,6 +60,34 @@ class Group:
         """When something runs out: a member's session, a rebalance, an invitation. Infinite if nothing does."""
         sessions = (self._session_ends(member) for member in self._members.values())
         return min([self._rebalance_ends, *sessions, *self._invited.values()])
+
+    def kept(self) -> Kept:
+        """What the coordinator keeps of a group with a new assignment, so that another one can go on from there."""
+        return Kept(
+            self.generation,
+            self.protocol,
+            self.leader,
+            self._made,
+            tuple(
+                KeptMember(
+                    each.id, each.instance_id, each.session_timeout, each.rebalance_timeout, each.protocols, each.assignment
+                )
+                for each in self._members.values()
+            ),
+        )
+
+    def restore(self, now: float, kept: Kept) -> None:
+        """Go on from what another coordinator has kept: every member has its session's time to be heard of."""
+        self.state = "Stable" if kept.members else "Empty"
+        self.generation, self.protocol, self.leader = kept.generation, kept.protocol, kept.leader
+        self._made = kept.made
+        for each in kept.members:
+            member = self._members[each.id] = Member(each.id, each.instance_id)
+            member.session_timeout, member.rebalance_timeout = each.session_timeout, each.rebalance_timeout
+            member.protocols, member.assignment = each.protocols, each.assignment
+            member.generation, member.seen = kept.generation, now
+            if each.instance_id is not None:
+                self._instances[each.instance_id] = each.id
 
     def join(
         self,
