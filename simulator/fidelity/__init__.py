@@ -7,7 +7,7 @@ tests in `tests/fidelity/` hold every row against the code: the settings, defaul
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal, TypeAlias
@@ -113,11 +113,17 @@ class System:
             found.setdefault(each.area, []).append(each)
         return found
 
-    def judges_of(self, mechanism: Mechanism) -> list[str]:
-        """What a row's tests compare with, each once; `OURS` where only the code's own tests hold it."""
-        named = dict.fromkeys(self.judges.get(test.split("::")[0], OURS) for test in mechanism.tests)
-        outside = [judge for judge in named if judge != OURS]
-        return outside or list(named)
+    def settings(self) -> Iterator[Setting]:
+        """The settings of all rows."""
+        for row in self.mechanisms:
+            yield from row.settings
+
+    def held_by(self, mechanism: Mechanism) -> dict[str, list[str]]:
+        """A row's tests by what judges them, `OURS` last."""
+        held: dict[str, list[str]] = {}
+        for test in mechanism.tests:
+            held.setdefault(self.judges.get(test.split("::")[0], OURS), []).append(test)
+        return dict(sorted(held.items(), key=lambda judged: judged[0] == OURS))
 
 
 _converter = Converter(forbid_extra_keys=True)

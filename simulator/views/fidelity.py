@@ -96,7 +96,7 @@ def _line(system: System, row: Mechanism) -> tuple[str, ...]:
         f"{SIGNS[row.status]} {row.status}",
         row.sentence(),
         "; ".join(told(each) for each in row.settings),
-        ", ".join(system.judges_of(row)),
+        ", ".join(system.held_by(row)),
     )
 
 
