@@ -1,5 +1,8 @@
 """A simulator of event-driven systems: say what there is, run it, read the trace."""
 
+from simulator.brokers.log.broker import KafkaBroker
+from simulator.brokers.log.cluster import KafkaTopic
+from simulator.brokers.log.controller import Election, KafkaController
 from simulator.brokers.log.topic import Topic
 from simulator.brokers.queue.declared import Bound, ExchangeDeclared, QueueDeclared
 from simulator.brokers.queue.node import RabbitMQ
@@ -9,6 +12,10 @@ from simulator.clients.arrivals import Bursty, Every, ListedKeys, Numbered, Pois
 from simulator.clients.breaker import CircuitBreaker
 from simulator.clients.caller import Caller
 from simulator.clients.consumer import Consumer
+from simulator.clients.kafka_consumer import KafkaConsumer
+from simulator.clients.kafka_links import kafka_links
+from simulator.clients.kafka_processor import KafkaProcessor
+from simulator.clients.kafka_producer import KafkaProducer
 from simulator.clients.producer import Producer
 from simulator.clients.publisher import Publisher
 from simulator.clients.retry import Retry
@@ -39,9 +46,10 @@ from simulator.values import Range, Span
 
 __all__ = [
     "BehaviourError", "Bound", "Bursty", "Call", "Caller", "CircuitBreaker", "Consumer", "Crash", "Cut", "Drop",
-    "Duplicate", "Every", "ExchangeDeclared", "Exponential", "Fixed", "Link", "ListedKeys", "LogNormal", "Message",
+    "Duplicate", "Election", "Every", "ExchangeDeclared", "Exponential", "Fixed", "KafkaBroker", "KafkaConsumer",
+    "KafkaController", "KafkaProcessor", "KafkaProducer", "KafkaTopic", "Link", "ListedKeys", "LogNormal", "Message",
     "Node", "Numbered", "Pause", "Poisson", "Producer", "Publisher", "QueueDeclared", "RabbitMQ", "Range",
     "RedrivePolicy", "Retry", "RunStopped", "Scenario", "ScenarioError", "Service", "Slow", "Span", "SqsConsumer",
     "SqsProducer", "SqsQueue", "SqsRedrive", "Step", "Subscriber", "Topic", "Trace", "TraceFileError", "Uniform",
-    "UniformKeys", "ZipfKeys", "run",
+    "UniformKeys", "ZipfKeys", "kafka_links", "run",
 ]  # fmt: skip

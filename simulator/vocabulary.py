@@ -163,3 +163,4 @@ REVOKED = _kind("revoked", "the consumer gave the partition up, or lost it", par
 RESET = _kind(
     "reset", "the offset wanted is not in the log; the consumer goes on from this one", partition=PARTITION, offset=INT
 )
+STOPPED = _kind("stopped", "the node ended in good order, of its own accord")

@@ -119,6 +119,12 @@ def _place(step: Step) -> str:
     return f"{_partition(step)}, offset {step.data['offset']}"
 
 
+def _from(step: Step) -> str:
+    """From where a consumer reads; where its group has committed nothing, that is still to be found out."""
+    offset = step.data["offset"]
+    return f"from offset {offset} on" if offset >= 0 else "from where its auto_offset_reset says"
+
+
 def _records(step: Step) -> str:
     number = step.data["records"]
     return "1 record" if number == 1 else f"{number:,} records"
@@ -218,9 +224,7 @@ _SENTENCES: dict[str, Callable[[Step], str]] = {
     "half_opened": lambda s: f"{s.node} lets one trial call to {s.data['to']} through: its circuit breaker is half open",
     "closed": lambda s: f"{s.node} calls {s.data['to']} as usual: its circuit breaker closed",
     "appended": lambda s: f"{s.node} stored {_subject(s.message)} at {_place(s)}",
-    "assigned": lambda s: (
-        f"{s.node} reads {_partition(s)} from offset {s.data['offset']} on, for the group {s.data['group']}"
-    ),
+    "assigned": lambda s: f"{s.node} reads {_partition(s)} {_from(s)}, for the group {s.data['group']}",
     "fetched": lambda s: f"{s.node} fetched {_subject(s.message)} from {_place(s)}",
     "committed": lambda s: f"{s.node} noted that {s.data['group']} reads on at {_place(s)}",
     "enqueued": _enqueued,
@@ -288,7 +292,8 @@ _SENTENCES: dict[str, Callable[[Step], str]] = {
         f"{s.node} is in generation {s.data['generation']} of the group {s.data['group']}, which assigns by {s.data['assignor']}"
     ),
     "revoked": lambda s: f"{s.node} no longer reads {_partition(s)} for the group {s.data['group']} ({s.data['reason']})",
-    "reset": lambda s: f"{s.node} reads {_partition(s)} from offset {s.data['offset']} on: what it wanted is not there",
+    "stopped": lambda s: f"{s.node} ended in good order",
+    "reset": lambda s: f"{s.node} reads {_partition(s)} from offset {s.data['offset']} on, as its auto_offset_reset says",
     "unsubscribed": lambda s: (
         f"{s.data['to']} no longer consumes the queue {s.data['queue']} of {s.node} ({s.data['reason']})"
     ),

@@ -5,7 +5,11 @@ from __future__ import annotations
 CODES: dict[str, int] = {
     "NONE": 0,
     "OFFSET_OUT_OF_RANGE": 1,
+    "LEADER_NOT_AVAILABLE": 5,
     "NOT_LEADER_OR_FOLLOWER": 6,
+    "REQUEST_TIMED_OUT": 7,
+    "COORDINATOR_NOT_AVAILABLE": 15,
+    "NOT_COORDINATOR": 16,
     "RECORD_LIST_TOO_LARGE": 18,
     "NOT_ENOUGH_REPLICAS": 19,
     "NOT_ENOUGH_REPLICAS_AFTER_APPEND": 20,
@@ -14,6 +18,7 @@ CODES: dict[str, int] = {
     "UNKNOWN_MEMBER_ID": 25,
     "INVALID_SESSION_TIMEOUT": 26,
     "REBALANCE_IN_PROGRESS": 27,
+    "INVALID_REPLICATION_FACTOR": 38,
     "INVALID_CONFIG": 40,
     "OUT_OF_ORDER_SEQUENCE_NUMBER": 45,
     "INVALID_PRODUCER_EPOCH": 47,
@@ -35,6 +40,9 @@ CODES: dict[str, int] = {
     "INELIGIBLE_REPLICA": 107,
 }
 """Each error's number on the wire."""
+
+NAMES = {code: name for name, code in CODES.items()}
+"""Each error's name."""
 
 
 class Refused(Exception):

@@ -11,7 +11,7 @@ import math
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Literal
 
-from simulator.brokers.log.members import Member, Protocols, Reply
+from simulator.brokers.log.members import Kept, KeptMember, Member, Protocols, Reply
 from simulator.brokers.log.subscriptions import Subscription, TopicPartition
 
 State = Literal["Empty", "PreparingRebalance", "CompletingRebalance", "Stable"]
@@ -61,6 +61,34 @@ class Group:
         sessions = (self._session_ends(member) for member in self._members.values())
         return min([self._rebalance_ends, *sessions, *self._invited.values()])
 
+    def kept(self) -> Kept:
+        """What the coordinator keeps of a group with a new assignment, so that another one can go on from there."""
+        return Kept(
+            self.generation,
+            self.protocol,
+            self.leader,
+            self._made,
+            tuple(
+                KeptMember(
+                    each.id, each.instance_id, each.session_timeout, each.rebalance_timeout, each.protocols, each.assignment
+                )
+                for each in self._members.values()
+            ),
+        )
+
+    def restore(self, now: float, kept: Kept) -> None:
+        """Go on from what another coordinator has kept: every member has its session's time to be heard of."""
+        self.state = "Stable" if kept.members else "Empty"
+        self.generation, self.protocol, self.leader = kept.generation, kept.protocol, kept.leader
+        self._made = kept.made
+        for each in kept.members:
+            member = self._members[each.id] = Member(each.id, each.instance_id)
+            member.session_timeout, member.rebalance_timeout = each.session_timeout, each.rebalance_timeout
+            member.protocols, member.assignment = each.protocols, each.assignment
+            member.generation, member.seen = kept.generation, now
+            if each.instance_id is not None:
+                self._instances[each.instance_id] = each.id
+
     def join(
         self,
         now: float,
@@ -68,12 +96,13 @@ class Group:
         member_id: str,
         protocols: Sequence[tuple[str, Subscription]],
         *,
+        client_id: str = "member",
         instance_id: str | None = None,
         session_timeout_ms: float = 45_000.0,
         rebalance_timeout_ms: float = 300_000.0,
     ) -> list[Reply]:
-        """A member wants in, or in again: with an empty id if it has none. A consumer's ``max.poll.interval.ms`` is its
-        ``rebalance_timeout_ms``.
+        """A member wants in, or in again: with an empty id if it has none; the one that it is given then begins with its
+        ``client_id``. A consumer's ``max.poll.interval.ms`` is its ``rebalance_timeout_ms``.
 
         Errors: INVALID_SESSION_TIMEOUT, INCONSISTENT_GROUP_PROTOCOL (it knows no assignor that all others know),
         MEMBER_ID_REQUIRED (join again with the id in the answer), UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID.
@@ -88,7 +117,7 @@ class Group:
         if not member_id and instance_id in self._instances:
             return self._replace(now, caller, str(instance_id), offered, timeouts)
         if not member_id and instance_id is None:
-            invited = self._new_id("member")
+            invited = self._new_id(client_id)
             self._invited[invited] = now + session_timeout_ms
             return [Reply(caller, "join", "MEMBER_ID_REQUIRED", invited)]
         self._invited.pop(member_id, None)

@@ -8,17 +8,9 @@ offset of its own that no reader is given. Sources: KIP-98; ``ProducerStateManag
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
-
-class Origin(NamedTuple):
-    """Which producer a record in the log is from, and in what role."""
-
-    offset: int
-    producer_id: int = -1
-    """-1: a producer that is not idempotent."""
-    transactional: bool = False
-    marker: bool = False
+from simulator.brokers.log.entries import Entry
 
 
 class Ended(NamedTuple):
@@ -29,9 +21,6 @@ class Ended(NamedTuple):
     """The offset of its first record here."""
     last: int
     """The offset of its marker."""
-
-
-_Record = TypeVar("_Record")
 
 
 class Transactions:
@@ -86,24 +75,20 @@ class Transactions:
         self._open = {producer: first for producer, first in self._open.items() if first < end}
 
 
-def read_committed(
-    records: Iterable[tuple[Origin, _Record]], aborted: Iterable[Ended], last_stable: int
-) -> list[tuple[int, _Record]]:
-    """What a consumer with ``isolation.level=read_committed`` is given of what was fetched, with offsets: nothing of open
-    or aborted transactions, and nothing beyond the last stable offset."""
+def read_committed(entries: Iterable[Entry], aborted: Iterable[Ended], last_stable: int) -> list[Entry]:
+    """What a consumer with ``isolation.level=read_committed`` is given of what was fetched: nothing of open or aborted
+    transactions, and nothing beyond the last stable offset."""
     gone = list(aborted)
     return [
-        (origin.offset, record)
-        for origin, record in records
-        if origin.offset < last_stable
-        and not origin.marker
-        and not (
-            origin.transactional
-            and any(each.producer_id == origin.producer_id and each.first <= origin.offset <= each.last for each in gone)
+        entry
+        for entry in read_uncommitted(entries, last_stable)
+        if not (
+            entry.transactional
+            and any(each.producer_id == entry.producer_id and each.first <= entry.offset <= each.last for each in gone)
         )
     ]
 
 
-def read_uncommitted(records: Iterable[tuple[Origin, _Record]], high_watermark: int) -> list[tuple[int, _Record]]:
+def read_uncommitted(entries: Iterable[Entry], high_watermark: int) -> list[Entry]:
     """What every other consumer is given: all records up to the high watermark; markers are nobody's."""
-    return [(origin.offset, each) for origin, each in records if origin.offset < high_watermark and not origin.marker]
+    return [entry for entry in entries if entry.offset < high_watermark and not entry.marker]

@@ -27,6 +27,28 @@ class Reply(NamedTuple):
     assignment: tuple[TopicPartition, ...] = ()
 
 
+class KeptMember(NamedTuple):
+    """What a coordinator keeps of one member."""
+
+    id: str
+    instance_id: str | None
+    session_timeout: float
+    rebalance_timeout: float
+    protocols: Protocols
+    assignment: tuple[TopicPartition, ...]
+
+
+class Kept(NamedTuple):
+    """What a coordinator keeps of a group that has just got an assignment (Kafka: ``GroupMetadataValue``)."""
+
+    generation: int
+    protocol: str
+    leader: str
+    made: int
+    """How many member ids were given out: none is given twice."""
+    members: tuple[KeptMember, ...]
+
+
 class Member:
     """What a group's coordinator keeps of one member."""
 

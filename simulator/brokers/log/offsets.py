@@ -25,11 +25,13 @@ class Offsets:
         """Store a place that counts once the producer's transaction has committed (``sendOffsetsToTransaction``)."""
         self._pending.setdefault(producer_id, {})[partition] = offset
 
-    def marked(self, producer_id: int, *, commit: bool) -> None:
-        """A producer's transaction has ended: its places count, or are forgotten."""
+    def marked(self, producer_id: int, *, commit: bool) -> dict[TopicPartition, int]:
+        """A producer's transaction has ended: its places count, or are forgotten; those that count from now on."""
         ended = self._pending.pop(producer_id, {})
-        if commit:
-            self._committed |= ended
+        if not commit:
+            return {}
+        self._committed |= ended
+        return ended
 
     def fetch(self, partition: TopicPartition, *, require_stable: bool = False) -> int | None:
         """The committed offset; None without one.

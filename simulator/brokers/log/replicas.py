@@ -13,17 +13,11 @@ from collections.abc import Hashable, Iterable
 from typing import Literal, NamedTuple
 
 from simulator.brokers.log.elections import Leadership
+from simulator.brokers.log.entries import Entry
 from simulator.brokers.log.errors import Refused
+from simulator.brokers.log.retention import Log
 
 Acks = Literal["all", 1, 0]
-
-
-class Entry(NamedTuple):
-    """A record's place in the log."""
-
-    epoch: int
-    """The leader epoch in which it was appended: two logs that agree on an offset's epoch agree on all before it."""
-    record: Hashable
 
 
 class Diverging(NamedTuple):
@@ -50,6 +44,8 @@ class FetchResponse(NamedTuple):
     leader_epoch: int
     entries: tuple[Entry, ...]
     high_watermark: int
+    log_start: int = 0
+    """Before it the leader has let go of everything."""
     diverging: Diverging | None = None
 
 
@@ -77,18 +73,23 @@ class Replica:
         *,
         min_insync_replicas: int = 1,
         replica_lag_time_max_ms: float = 30_000.0,
-        log: Iterable[Entry] = (),
+        log: Log | Iterable[Entry] = (),
         high_watermark: int = 0,
     ) -> None:
         self.broker = broker
         self.replicas = tuple(replicas)
         self.min_insync_replicas = min(min_insync_replicas, len(self.replicas))
         self.replica_lag_time_max_ms = replica_lag_time_max_ms
-        self.log: list[Entry] = []
         self._epochs: list[tuple[int, int]] = []
         """Each epoch in the log, with the offset of its first entry."""
-        self._extend(log)
-        self.high_watermark = min(high_watermark, len(self.log))
+        if isinstance(log, Log):
+            self.log = log
+            for entry in log:
+                self._note_epoch(entry)
+        else:
+            self.log = Log()
+            self._extend(log)
+        self.high_watermark = min(high_watermark, self.log.end)
         """What followers were known to have, too: consumers read up to here. A checkpoint may be behind."""
         self.state = Leadership(None, -1, ())
         self._epoch_start = 0
@@ -103,7 +104,7 @@ class Replica:
     @property
     def end(self) -> int:
         """The log end offset: the one that the next entry will get."""
-        return len(self.log)
+        return self.log.end
 
     def learn(self, now: float, state: Leadership) -> None:
         """The controller's decision arrives; an older one than is known is passed over."""
@@ -120,7 +121,7 @@ class Replica:
             self._advance()
 
     def append(self, records: Iterable[Hashable], acks: Acks = "all") -> int:
-        """Append as the leader; the first record's offset.
+        """Append as the leader; the first record's offset. A record may be given as an `Entry` that says more of it.
 
         Raises `Refused`: NOT_LEADER_OR_FOLLOWER; NOT_ENOUGH_REPLICAS for ``acks="all"`` with fewer replicas in sync than
         ``min.insync.replicas``. With other acks it is appended all the same, but nobody can read it until there are enough.
@@ -133,7 +134,10 @@ class Replica:
                 " wait for a replica to return.",
             )
         first = self.end
-        self._extend(Entry(self.state.leader_epoch, record) for record in records)
+        epoch = self.state.leader_epoch
+        self._extend(
+            record._replace(epoch=epoch) if isinstance(record, Entry) else Entry(epoch, record) for record in records
+        )
         self._advance()
         return first
 
@@ -150,19 +154,17 @@ class Replica:
     def read(self, offset: int, most: int = 500) -> tuple[Entry, ...]:
         """What a consumer gets from here on, up to the high watermark.
 
-        Raises `Refused`: NOT_LEADER_OR_FOLLOWER; OFFSET_OUT_OF_RANGE beyond the end of the log: a consumer then goes on
-        as its ``auto.offset.reset`` says.
+        Raises `Refused`: NOT_LEADER_OR_FOLLOWER; OFFSET_OUT_OF_RANGE before the start or beyond the end of the log: a
+        consumer then goes on as its ``auto.offset.reset`` says.
         """
         self._must_lead()
-        if not 0 <= offset <= self.end:
-            raise Refused("OFFSET_OUT_OF_RANGE", f"the offset {offset} is not between 0 and {self.end}.")
-        return tuple(self.log[offset : min(self.high_watermark, offset + most)])
+        return tuple(entry for entry in self.log.read(offset, most) if entry.offset < self.high_watermark)
 
     def answer(self, now: float, request: FetchRequest, most: int = 500) -> FetchResponse:
         """Serve a follower, and note how far it is: what it asks from, it has all before.
 
         Raises `Refused`: NOT_LEADER_OR_FOLLOWER, FENCED_LEADER_EPOCH or UNKNOWN_LEADER_EPOCH where the two don't agree on
-        who leads since when.
+        who leads since when. A follower that wants what is gone is answered from where the log begins.
         """
         self._must_lead()
         epoch = self.state.leader_epoch
@@ -173,7 +175,7 @@ class Replica:
             )
         common = self._end_of(request.last_epoch)
         if request.last_epoch >= 0 and (common.epoch < request.last_epoch or common.end < request.offset):
-            return FetchResponse(epoch, (), self.high_watermark, common)
+            return FetchResponse(epoch, (), self.high_watermark, self.log.start, common)
         follower = self._followers[request.follower]
         if request.offset >= self.end:
             follower.caught_up = now
@@ -182,11 +184,12 @@ class Replica:
             follower.caught_up = max(follower.caught_up, follower.fetched)
         follower.end, follower.fetched, follower.leader_end_then = request.offset, now, self.end
         self._advance()
-        return FetchResponse(epoch, tuple(self.log[request.offset : request.offset + most]), self.high_watermark)
+        entries = tuple(self.log.read(max(request.offset, self.log.start), most))
+        return FetchResponse(epoch, entries, self.high_watermark, self.log.start)
 
     def request(self) -> FetchRequest:
         """What it asks for next, as a follower."""
-        return FetchRequest(self.broker, self.state.leader_epoch, self.end, self.log[-1].epoch if self.log else -1)
+        return FetchRequest(self.broker, self.state.leader_epoch, self.end, self._epochs[-1][0] if self._epochs else -1)
 
     def take(self, response: FetchResponse) -> int:
         """Append what the leader sent, or cut off what the leader's log does not have; how many entries were cut off.
@@ -199,17 +202,18 @@ class Replica:
         if response.diverging is not None:
             own = self._end_of(response.diverging.epoch)
             keep = min(own.end, response.diverging.end) if own.epoch == response.diverging.epoch else own.end
-            cut = max(0, self.end - keep)
-            self._cut(keep)
-        self._extend(response.entries)
+            cut = self._cut(keep)
+        self.log.begin_at(response.log_start)
+        self._extend(entry for entry in response.entries if entry.offset >= self.end)
         self.high_watermark = max(self.high_watermark, min(response.high_watermark, self.end))
         return cut
 
     def propose(self, now: float) -> tuple[str, ...] | None:
         """The in-sync set that the leader asks the controller for, if it should be another; None if not, or while it has asked.
 
-        Out goes who did not have everything within the last ``replica.lag.time.max.ms``; in comes who has all up to the
-        high watermark, and all since this leader began.
+        Out goes who did not have everything within the last ``replica.lag.time.max.ms``. In comes who fetches at this moment and
+        has all up to the high watermark, and all since this leader began: a fetch is what lets a follower in
+        (``Partition.maybeExpandIsr``), so one that is not heard of stays out however little there is that it lacks.
         """
         if not self.leads or self._proposed is not None:
             return None
@@ -227,7 +231,7 @@ class Replica:
         follower = self._followers[broker]
         if broker in self.state.isr:
             return follower.end == self.end or now - follower.caught_up <= self.replica_lag_time_max_ms
-        return follower.end >= max(self.high_watermark, self._epoch_start)
+        return follower.fetched == now and follower.end >= max(self.high_watermark, self._epoch_start)
 
     def _advance(self) -> None:
         """Move the high watermark to what every replica has that is in sync, or may be for all that the leader knows."""
@@ -239,15 +243,19 @@ class Replica:
 
     def _extend(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
-            if not self._epochs or self._epochs[-1][0] != entry.epoch:
-                self._epochs.append((entry.epoch, self.end))
             self.log.append(entry)
+            self._note_epoch(entry, self.end - 1)
 
-    def _cut(self, keep: int) -> None:
-        del self.log[keep:]
+    def _note_epoch(self, entry: Entry, offset: int | None = None) -> None:
+        if not self._epochs or self._epochs[-1][0] != entry.epoch:
+            self._epochs.append((entry.epoch, entry.offset if offset is None else offset))
+
+    def _cut(self, keep: int) -> int:
+        cut = self.log.truncate(keep)
         while self._epochs and self._epochs[-1][1] >= keep:
             self._epochs.pop()
         self.high_watermark = min(self.high_watermark, keep)
+        return cut
 
     def _end_of(self, epoch: int) -> Diverging:
         """The latest epoch in this log that is no later than this one, and the offset after its last entry."""

@@ -1,4 +1,4 @@
-"""What a partition's log forgets, and when: whole segments by age or size, or all but the latest record of each key.
+"""A partition's log, what it forgets, and when: whole segments by age or size, or all but the latest record of each key.
 
 An offset is never given out again and never changes: a reader finds the next record that is still there. The settings have
 Apache Kafka's names and defaults (topic configuration, 4.0). Sources: ``UnifiedLog.deleteOldSegments``, ``LogCleaner``; KIP-534
@@ -10,22 +10,11 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
+from simulator.brokers.log.entries import Entry
 from simulator.brokers.log.errors import Refused
 
 DAY_MS = 86_400_000.0
-
-
-class Stored(NamedTuple):
-    """A record in the log."""
-
-    offset: int
-    key: str | None
-    value: object
-    """None: a tombstone, which deletes its key where the log is compacted."""
-    timestamp: float
-    size: int
 
 
 class _Segment:
@@ -33,17 +22,17 @@ class _Segment:
 
     def __init__(self, base: int) -> None:
         self.base = base
-        self.records: list[Stored] = []
+        self.records: list[Entry] = []
         self.size = 0
         self.latest = -math.inf
         """The timestamp of its latest record."""
 
-    def append(self, record: Stored) -> None:
+    def append(self, record: Entry) -> None:
         self.records.append(record)
         self.size += record.size
         self.latest = max(self.latest, record.timestamp)
 
-    def keep(self, records: list[Stored]) -> None:
+    def keep(self, records: list[Entry]) -> None:
         self.records = []
         self.size, self.latest = 0, -math.inf
         for record in records:
@@ -88,38 +77,86 @@ class Log:
         self._delete_horizon: dict[int, float] = {}
         """When each tombstone that a cleaning has passed may go, by offset."""
 
-    def append(self, now: float, key: str | None, value: object, size: int = 1) -> int:
-        """Store a record and tell its offset.
+    def __iter__(self) -> Iterator[Entry]:
+        return (entry for segment in self._segments for entry in segment.records)
 
-        Raises `Refused`: RECORD_LIST_TOO_LARGE for one that fits in no segment; INVALID_RECORD for one without a key where
-        the log is compacted.
-        """
-        if size > self.segment_bytes:
-            raise Refused("RECORD_LIST_TOO_LARGE", f"{size} bytes are more than segment.bytes, {self.segment_bytes}.")
-        if key is None and "compact" in self.cleanup_policy:
+    def __len__(self) -> int:
+        return sum(len(segment.records) for segment in self._segments)
+
+    def __eq__(self, other: object) -> bool:
+        """Two logs are equal that have the same entries from the same start to the same end."""
+        if not isinstance(other, Log):
+            return NotImplemented
+        return (self.start, self.end) == (other.start, other.end) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def check(self, entry: Entry) -> None:
+        """Raise `Refused` for what this log can't keep: RECORD_LIST_TOO_LARGE for a record that fits in no segment;
+        INVALID_RECORD for one without a key where the log is compacted."""
+        if entry.size > self.segment_bytes:
+            raise Refused("RECORD_LIST_TOO_LARGE", f"{entry.size} bytes are more than segment.bytes, {self.segment_bytes}.")
+        if entry.key is None and not entry.marker and "compact" in self.cleanup_policy:
             raise Refused("INVALID_RECORD", "a compacted topic keeps the latest record of each key; give this one a key.")
-        active = self._segments[-1]
-        full = active.size + size > self.segment_bytes
-        if active.records and (full or now - active.records[0].timestamp > self.segment_ms):
-            active = self._roll()
-        active.append(Stored(self.end, key, value, now, size))
-        self.end += 1
-        return self.end - 1
 
-    def read(self, offset: int, most: int = 500) -> list[Stored]:
-        """The next records from this offset on. Raises `Refused`: OFFSET_OUT_OF_RANGE before the start or after the end."""
+    def append(self, entry: Entry) -> int:
+        """Store a record and tell its offset: the next one or, for a copy of another log's entry, the one that it has there.
+
+        Raises `Refused` as `check` does.
+        """
+        self.check(entry)
+        if entry.offset < 0:
+            entry = entry._replace(offset=self.end)
+        self.end = entry.offset
+        active = self._segments[-1]
+        full = active.size + entry.size > self.segment_bytes
+        if active.records and (full or entry.timestamp - active.records[0].timestamp > self.segment_ms):
+            active = self._roll()
+        active.append(entry)
+        self.end += 1
+        return entry.offset
+
+    def truncate(self, end: int) -> int:
+        """Cut off all from this offset on; how many records went."""
+        if end >= self.end:
+            return 0
+        before = len(self)
+        while len(self._segments) > 1 and self._segments[-1].base >= end:
+            self._segments.pop()
+        last = self._segments[-1]
+        last.keep([entry for entry in last.records if entry.offset < end])
+        last.base = min(last.base, end)
+        self.start, self.end = min(self.start, end), end
+        self._cleaned_to = min(self._cleaned_to, end)
+        self._delete_horizon = {offset: until for offset, until in self._delete_horizon.items() if offset < end}
+        return before - len(self)
+
+    def begin_at(self, start: int) -> int:
+        """Let go of all before this offset, as a leader has done; how many records went. A log that ends before it is
+        empty then, and goes on from there."""
+        if start <= self.start:
+            return 0
+        before = len(self)
+        self._segments = [segment for segment in self._segments if segment.records and segment.records[-1].offset >= start]
+        for segment in self._segments:
+            segment.keep([entry for entry in segment.records if entry.offset >= start])
+        self.start, self.end = start, max(self.end, start)
+        self._cleaned_to = max(self._cleaned_to, start)
+        self._segments = self._segments or [_Segment(self.end)]
+        return before - len(self)
+
+    def read(self, offset: int, most: int = 500) -> list[Entry]:
+        """The next records from this offset on, up to so many.
+
+        Raises `Refused`: OFFSET_OUT_OF_RANGE before the start or after the end.
+        """
         if not self.start <= offset <= self.end:
             raise Refused("OFFSET_OUT_OF_RANGE", f"the log has the offsets {self.start} to {self.end}, not {offset}.")
-        found: list[Stored] = []
+        found: list[Entry] = []
         for segment in self._segments:
             first = bisect_left(segment.records, offset, key=lambda record: record.offset)
             found += segment.records[first : first + most - len(found)]
         return found
-
-    @property
-    def records(self) -> list[Stored]:
-        """All that is there."""
-        return [record for segment in self._segments for record in segment.records]
 
     @property
     def segments(self) -> tuple[int, ...]:
@@ -134,14 +171,14 @@ class Log:
         if "delete" not in self.cleanup_policy:
             return 0
         limit = self.end if high_watermark is None else high_watermark
-        before = len(self.records)
+        before = len(self)
         over = sum(segment.size for segment in self._segments) - self.retention_bytes
         while self.retention_bytes >= 0 and over >= self._segments[0].size and self._may_go(limit):
             over -= self._segments[0].size
             self._drop_oldest()
         while self.retention_ms >= 0 and now - self._segments[0].latest > self.retention_ms and self._may_go(limit):
             self._drop_oldest()
-        return before - len(self.records)
+        return before - len(self)
 
     def dirty_ratio(self, now: float, high_watermark: int | None = None) -> float:
         """Which part of what may be cleaned was written since the last cleaning; 0 if nothing was."""
@@ -160,18 +197,17 @@ class Log:
         if "compact" not in self.cleanup_policy or self.dirty_ratio(now, high_watermark) <= self.min_cleanable_dirty_ratio:
             return []
         cleanable = list(self._cleanable(now, high_watermark))
-        latest = {record.key: record.offset for segment in cleanable for record in segment.records}
+        latest = {record.key: record.offset for segment in cleanable for record in segment.records if not record.marker}
         gone: list[int] = []
         for segment in cleanable:
             kept = []
             for record in segment.records:
-                tombstone = record.value is None
-                expired = tombstone and self._delete_horizon.get(record.offset, math.inf) <= now
-                if latest[record.key] > record.offset or expired:
+                expired = record.tombstone and self._delete_horizon.get(record.offset, math.inf) <= now
+                if not record.marker and (latest[record.key] > record.offset or expired):
                     gone.append(record.offset)
                     self._delete_horizon.pop(record.offset, None)
                     continue
-                if tombstone:
+                if record.tombstone:
                     self._delete_horizon.setdefault(record.offset, now + self.delete_retention_ms)
                 kept.append(record)
             segment.keep(kept)

@@ -7,7 +7,8 @@ Sources: KIP-98; ``TransactionCoordinator``, ``TransactionMetadata`` and ``Trans
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from itertools import count
 from typing import Literal, NamedTuple
 
 from simulator.brokers.log.errors import Refused
@@ -35,6 +36,17 @@ class Marker(NamedTuple):
     """A partition, or the name of a group."""
 
 
+class Kept(NamedTuple):
+    """What the coordinator keeps of a transactional id in its log, so that another one can go on from there."""
+
+    producer: Producer
+    timeout: float
+    state: State
+    began: float
+    """Infinite if nothing is open."""
+    targets: tuple[TopicPartition | str, ...]
+
+
 class _Transaction:
     __slots__ = ("began", "epoch", "id", "state", "targets", "timeout")
 
@@ -51,10 +63,11 @@ class _Transaction:
 class Coordinator:
     """The transactions of all transactional ids. Time is passed in; `deadline` says when `expire` must be called."""
 
-    def __init__(self, *, transaction_max_timeout_ms: float = 900_000.0) -> None:
+    def __init__(self, *, transaction_max_timeout_ms: float = 900_000.0, new_id: Callable[[], int] | None = None) -> None:
+        """``new_id`` gives a producer id that was never given before; without it they count from 1."""
         self.transaction_max_timeout_ms = transaction_max_timeout_ms
         self._transactions: dict[str, _Transaction] = {}
-        self._given = 0
+        self._new_id = new_id or count(1).__next__
 
     @property
     def deadline(self) -> float:
@@ -64,6 +77,22 @@ class Coordinator:
     def state(self, transactional_id: str) -> State:
         """How far its transaction is."""
         return self._transactions[transactional_id].state
+
+    def kept(self, transactional_id: str) -> Kept:
+        """All that has to outlive this coordinator."""
+        known = self._transactions[transactional_id]
+        return Kept(Producer(known.id, known.epoch), known.timeout, known.state, known.began, tuple(known.targets))
+
+    def restore(self, transactional_id: str, kept: Kept) -> None:
+        """Go on from what another coordinator has kept."""
+        known = self._transactions[transactional_id] = _Transaction(kept.producer.id, kept.timeout)
+        known.epoch, known.state, known.began = kept.producer.epoch, kept.state, kept.began
+        known.targets = dict.fromkeys(kept.targets)
+
+    @property
+    def ending(self) -> tuple[str, ...]:
+        """The transactional ids whose markers are not all written."""
+        return tuple(name for name, each in self._transactions.items() if each.state in ("PrepareCommit", "PrepareAbort"))
 
     def init_producer(self, now: float, transactional_id: str, *, transaction_timeout_ms: float = 60_000.0) -> Producer:
         """A producer begins (``initTransactions``): it gets the next epoch, and whoever had one before is fenced.
@@ -176,7 +205,3 @@ class Coordinator:
                 f" (the epoch is {known.epoch}); it must stop.",
             )
         return known
-
-    def _new_id(self) -> int:
-        self._given += 1
-        return self._given

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.brokers.log.elections import Controller, Leadership
+from simulator.brokers.log.entries import Entry
 from simulator.brokers.log.errors import Refused
-from simulator.brokers.log.replicas import Acks, Entry, FetchRequest, Replica
+from simulator.brokers.log.replicas import Acks, FetchRequest, Replica
 from simulator.reading.anomalies import find
 from simulator.reading.histories import Operation, Poll, Send
 from tests.brokers.log.cluster import BROKERS, Cluster, Doing
@@ -103,6 +104,20 @@ def test_an_idle_replica_that_has_everything_stays_in_the_set() -> None:
     assert leader.propose(1_000_000) is None
 
 
+def test_a_replica_that_is_not_heard_of_stays_out_although_nothing_is_committed_without_it() -> None:
+    leader, b = led(("a", "b"), replica_lag_time_max_ms=100, min_insync_replicas=2), follower()
+    leader.append(["x"])
+    leader.propose(101)
+    leader.learn(101, Leadership("a", 1, ("a",), 1))
+
+    unheard = leader.propose(102)
+    leader.answer(110, b.request())
+    heard = leader.propose(110)
+
+    assert leader.high_watermark == 0
+    assert (unheard, heard) == (None, ("a", "b"))
+
+
 def test_the_high_watermark_waits_for_a_replica_that_may_be_in_the_set_already() -> None:
     leader, b = led(("a",)), follower()
     b.take(leader.answer(0, b.request()))
@@ -125,7 +140,8 @@ def test_a_returning_replica_cuts_off_what_the_leader_does_not_have() -> None:
     back.take(leader.answer(0, back.request()))
 
     assert cut == 2
-    assert back.log == leader.log == [Entry(0, "x"), Entry(2, "z")]
+    assert back.log == leader.log
+    assert [(entry.epoch, entry.record) for entry in leader.log] == [(0, "x"), (2, "z")]
 
 
 def test_who_follows_an_older_epoch_is_fenced_and_who_follows_a_newer_must_wait() -> None:

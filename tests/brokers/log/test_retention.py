@@ -4,20 +4,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simulator.brokers.log.entries import Entry
 from simulator.brokers.log.errors import Refused
-from simulator.brokers.log.retention import DAY_MS, Log, Stored
+from simulator.brokers.log.retention import DAY_MS, Log
+
+
+def put(log: Log, now: float, key: str | None, value: object) -> int:
+    return log.append(Entry(0, value, key=key, tombstone=value is None, timestamp=now))  # type: ignore[arg-type]
 
 
 def written(log: Log, *records: str, now: float = 0.0) -> Log:
     """``written(log, "a=1", "a=")``: a value for the key a, then a tombstone."""
     for record in records:
         key, value = record.split("=")
-        log.append(now, key, value or None)
+        put(log, now, key, value or None)
     return log
 
 
 def shown(log: Log) -> list[str]:
-    return [f"{record.offset}:{record.key}={record.value or ''}" for record in log.records]
+    return [f"{record.offset}:{record.key}={record.record or ''}" for record in log]
 
 
 def compacted(**settings: float) -> Log:
@@ -27,7 +32,7 @@ def compacted(**settings: float) -> Log:
 def test_a_segment_is_rolled_when_it_is_full_or_too_old() -> None:
     log = Log(segment_bytes=3, segment_ms=100)
     for now in (0, 1, 2, 3, 104):
-        log.append(now, "a", "1")
+        put(log, now, "a", "1")
 
     assert log.segments == (0, 3, 4)
 
@@ -35,7 +40,7 @@ def test_a_segment_is_rolled_when_it_is_full_or_too_old() -> None:
 def test_old_segments_are_deleted_as_a_whole_when_their_latest_record_is_too_old() -> None:
     log = Log(segment_bytes=2, retention_ms=100)
     for now in (0, 50, 60):
-        log.append(now, "a", "1")
+        put(log, now, "a", "1")
 
     early, late = log.delete(150), log.delete(151)
 
@@ -47,8 +52,8 @@ def test_even_the_active_segment_goes_when_all_in_it_is_too_old_and_offsets_go_o
 
     log.delete(101)
 
-    assert (log.records, log.start) == ([], 2)
-    assert log.append(102, "a", "3") == 2
+    assert (list(log), log.start) == ([], 2)
+    assert put(log, 102, "a", "3") == 2
 
 
 def test_size_retention_keeps_at_least_the_bytes_it_is_told_to() -> None:
@@ -57,7 +62,7 @@ def test_size_retention_keeps_at_least_the_bytes_it_is_told_to() -> None:
     log.delete(0)
 
     # Without the next segment of two bytes only two would be left.
-    assert [record.offset for record in log.records] == [2, 3, 4, 5]
+    assert [record.offset for record in log] == [2, 3, 4, 5]
 
 
 def test_what_is_not_committed_is_not_deleted() -> None:
@@ -127,7 +132,7 @@ def test_young_records_are_not_compacted() -> None:
 
 def test_a_compacted_topic_refuses_a_record_without_a_key() -> None:
     with pytest.raises(Refused, match="INVALID_RECORD"):
-        compacted().append(0, None, "1")
+        put(compacted(), 0, None, "1")
 
 
 def test_an_unknown_policy_is_refused() -> None:
@@ -150,12 +155,12 @@ def test_no_offset_ever_changes_and_compaction_never_changes_what_a_key_is(
     doing: list[tuple[str, object, object]], policy: tuple[str, ...], segment: int
 ) -> None:
     log = Log(cleanup_policy=policy, segment_bytes=segment, retention_ms=50, delete_retention_ms=20)
-    said: dict[int, Stored] = {}
+    said: dict[int, Entry] = {}
     now = 0.0
     for what, how, value in doing:
         if what == "append":
-            offset = log.append(now, str(how), value)
-            said[offset] = log.records[-1]
+            offset = put(log, now, str(how), value)
+            said[offset] = list(log)[-1]
         else:
             now += float(str(how))
             before = table(log)
@@ -163,12 +168,12 @@ def test_no_offset_ever_changes_and_compaction_never_changes_what_a_key_is(
             assert what == "delete" or table(log) == before
 
     assert sorted(said) == list(range(log.end))
-    assert all(said[record.offset] == record for record in log.records)
+    assert all(said[record.offset] == record for record in log)
     if "compact" not in policy:
-        assert [record.offset for record in log.records] == list(range(log.start, log.end))
+        assert [record.offset for record in log] == list(range(log.start, log.end))
 
 
 def table(log: Log) -> dict[str | None, object]:
     """What a reader of the whole log takes each key to be."""
-    known = {record.key: record.value for record in log.records}
+    known = {record.key: record.record for record in log}
     return {key: value for key, value in known.items() if value is not None}

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simulator.brokers.log.entries import Entry
 from simulator.brokers.log.errors import Refused
-from simulator.brokers.log.isolation import Ended, Origin, Transactions, read_committed, read_uncommitted
+from simulator.brokers.log.isolation import Ended, Transactions, read_committed, read_uncommitted
 from simulator.brokers.log.offsets import Offsets
 from simulator.brokers.log.sequences import Sequences
 from simulator.brokers.log.subscriptions import TopicPartition
@@ -23,7 +24,7 @@ class Broker:
         self.sequences = Sequences()
         self.transactions = Transactions()
         self.offsets = Offsets()
-        self.log: list[tuple[Origin, str]] = []
+        self.log: list[Entry] = []
 
     def begin(self, now: float = 0) -> Producer:
         """Ask until the predecessor's transaction has ended."""
@@ -40,7 +41,7 @@ class Broker:
         self.sequences.check(*producer, sequence)
         self.sequences.appended(now, *producer, sequence, 1, len(self.log))
         self.transactions.appended(producer.id, len(self.log))
-        self.log.append((Origin(len(self.log), producer.id, transactional=True), value))
+        self.log.append(Entry(0, value, len(self.log), producer_id=producer.id, transactional=True))
 
     def send_offset(self, producer: Producer, offset: int, now: float = 0) -> None:
         self.coordinator.add(now, "t", producer, ["g"])
@@ -51,7 +52,10 @@ class Broker:
             if marker.target == OUT:
                 self.transactions.marked(marker.producer.id, len(self.log), commit=marker.commit)
                 self.sequences.marked(0, *marker.producer)
-                self.log.append((Origin(len(self.log), marker.producer.id, True, True), "marker"))
+                told = "commit" if marker.commit else "abort"
+                self.log.append(
+                    Entry(0, None, len(self.log), producer_id=marker.producer.id, transactional=True, marker=told)
+                )
             else:
                 self.offsets.marked(marker.producer.id, commit=marker.commit)
             self.coordinator.marked("t", marker.target)
@@ -62,10 +66,13 @@ class Broker:
 
     def committed(self) -> list[tuple[int, str]]:
         stable = self.transactions.last_stable(len(self.log))
-        return read_committed(self.log, self.transactions.aborted(0, stable), stable)
+        return [
+            (each.offset, str(each.record))
+            for each in read_committed(self.log, self.transactions.aborted(0, stable), stable)
+        ]
 
     def uncommitted(self) -> list[str]:
-        return [value for _, value in read_uncommitted(self.log, len(self.log))]
+        return [str(each.record) for each in read_uncommitted(self.log, len(self.log))]
 
 
 def test_a_marker_takes_an_offset_that_no_reader_is_given() -> None:

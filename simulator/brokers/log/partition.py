@@ -1,0 +1,144 @@
+"""One broker's copy of a partition with all that is kept beside the log: who wrote what, and which transactions are open.
+
+Every replica derives this from what it appends, so that a new leader knows as much as the old one. Sources:
+``UnifiedLog`` and ``ProducerStateManager`` of Apache Kafka 4.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from operator import attrgetter
+from typing import Literal, NamedTuple
+
+from simulator.brokers.log.entries import Entry
+from simulator.brokers.log.isolation import Transactions, read_committed, read_uncommitted
+from simulator.brokers.log.replicas import Acks, FetchResponse, Replica
+from simulator.brokers.log.retention import Log
+from simulator.brokers.log.sequences import Sequences
+
+IsolationLevel = Literal["read_uncommitted", "read_committed"]
+
+
+class Appended(NamedTuple):
+    """What became of a batch."""
+
+    offset: int
+    """The offset of its first record."""
+    duplicate: bool
+    """Whether it stood in the log already and was only recognised."""
+
+
+class Read(NamedTuple):
+    """What a consumer gets."""
+
+    entries: tuple[Entry, ...]
+    following: int
+    """From where to read on: behind markers and aborted records, too."""
+
+
+class Taken(NamedTuple):
+    """What an answer of the leader's changed in a follower."""
+
+    cut: int
+    """How many records were cut off, from the offset `cut_at` on."""
+    cut_at: int
+    added: tuple[Entry, ...]
+    trimmed: int
+    """How many records went from the beginning of the log, since the leader has let go of them."""
+
+
+class Partition:
+    """A replica and what its log says of producers. What it keeps is on disk; who leads and who follows is memory."""
+
+    def __init__(self, replica: Replica) -> None:
+        self.replica = replica
+        self.sequences = Sequences()
+        self.transactions = Transactions()
+
+    @property
+    def log(self) -> Log:
+        """The records."""
+        return self.replica.log
+
+    @property
+    def last_stable(self) -> int:
+        """The last stable offset: consumers that read committed get what stands before it."""
+        return self.transactions.last_stable(self.replica.high_watermark)
+
+    def reopen(self) -> None:
+        """The broker has started again: the disk is as it was, and it leads nothing and follows nobody until it is told."""
+        before = self.replica
+        self.replica = Replica(
+            before.broker,
+            before.replicas,
+            min_insync_replicas=before.min_insync_replicas,
+            replica_lag_time_max_ms=before.replica_lag_time_max_ms,
+            log=before.log,
+            high_watermark=before.high_watermark,
+        )
+
+    def produce(self, now: float, batch: Sequence[Entry], acks: Acks) -> Appended:
+        """Append a producer's batch as the leader: all of it or nothing.
+
+        Raises `Refused` as `Replica.append`, `Log.check` and, for an idempotent producer's batch, `Sequences.check` do.
+        """
+        first = batch[0]
+        for entry in batch:
+            self.log.check(entry)
+        if first.sequence >= 0:
+            known = self.sequences.check(first.producer_id, first.producer_epoch, first.sequence, len(batch))
+            if known is not None:
+                return Appended(known, True)
+        offset = self.replica.append(batch, acks)
+        self._note(now, self.log.read(offset, len(batch)))
+        return Appended(offset, False)
+
+    def mark(self, now: float, marker: Entry) -> int:
+        """Append, as the leader, the marker that ends a producer's transaction; its offset.
+
+        Raises `Refused`: NOT_LEADER_OR_FOLLOWER.
+        """
+        offset = self.replica.append([marker], 1)
+        self._note(now, self.log.read(offset, 1))
+        return offset
+
+    def take(self, now: float, response: FetchResponse) -> Taken:
+        """Do as a follower what the leader's answer asks for."""
+        end, size = self.replica.end, len(self.log)
+        cut = self.replica.take(response)
+        cut_at = self.replica.end if cut else end
+        if cut:
+            self.sequences.truncate(cut_at)
+            self.transactions.truncate(cut_at)
+        added = tuple(entry for entry in response.entries if cut_at <= entry.offset < self.replica.end)
+        self._note(now, added)
+        self.transactions.settle(self.replica.high_watermark)
+        return Taken(cut, cut_at, added, size - cut + len(added) - len(self.log))
+
+    def read(self, offset: int, most: int, isolation_level: IsolationLevel) -> Read:
+        """What a consumer is given from here on, as the leader. Raises `Refused` as `Replica.read` does."""
+        found = self.replica.read(offset, most)
+        if isolation_level == "read_uncommitted":
+            limit, given = self.replica.high_watermark, read_uncommitted(found, self.replica.high_watermark)
+        else:
+            limit = self.last_stable
+            given = read_committed(found, self.transactions.aborted(offset, limit), limit)
+        seen = [entry.offset for entry in found if entry.offset < limit]
+        return Read(tuple(given), max([offset, *(last + 1 for last in seen[-1:])]))
+
+    def _note(self, now: float, entries: Iterable[Entry]) -> None:
+        """Learn from what was appended who wrote how far, and which transactions are open."""
+        for _, alike in groupby(entries, key=attrgetter("producer_id", "producer_epoch", "batch", "marker")):
+            run = list(alike)
+            head = run[0]
+            if head.marker:
+                for entry in run:
+                    self.transactions.marked(entry.producer_id, entry.offset, commit=entry.marker == "commit")
+                    self.sequences.marked(now, entry.producer_id, entry.producer_epoch)
+            elif head.producer_id >= 0:
+                # A group's offsets have no numbers: only records are counted.
+                if head.sequence >= 0:
+                    self.sequences.appended(now, head.producer_id, head.producer_epoch, head.sequence, len(run), head.offset)
+                if head.transactional:
+                    self.transactions.appended(head.producer_id, head.offset)
