@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from simulator.message import Message
+from simulator.reading.wire import batch
 from simulator.trace import Trace
 from simulator.vocabulary import DUPLICATED, LOST, SENT
 
@@ -28,15 +29,32 @@ class Flight(NamedTuple):
     """Why it was lost; empty if it was not."""
 
 
+_RECORDS = {
+    # Connection, delivery tag, record, redelivered.
+    "deliver": slice(2, 3),
+    # Partition, offset, record, and again.
+    "records": slice(2, None, 3),
+    # Record, receipt handle, count, and again.
+    "messages": slice(0, None, 3),
+    # Queue, number, record, and what else the next queue must know of it.
+    "letter": slice(2, 3),
+}
+"""Where in the payload of each kind of message the records stand."""
+
+
 def carried(message: Message) -> tuple[int, ...]:
-    """The ids of the records that a message brings to a consumer; none for any other message."""
-    if message.kind == "deliver" and isinstance(message.payload, tuple):
-        # Connection, delivery tag, record, redelivered.
-        return message.payload[2:3]
-    if message.kind != "records" or not isinstance(message.payload, tuple):
+    """The ids of the records that a message takes to a broker, to a consumer or to another queue; none for any other message.
+
+    What replicas copy from each other is not among them: it says nothing new.
+    """
+    asked = batch(message)
+    if asked is not None:
+        return tuple(asked.records)
+    where = _RECORDS.get(message.kind)
+    if where is None or not isinstance(message.payload, tuple):
         return ()
-    # The payload is flat: partition, offset, record, and again.
-    return message.payload[2::3]
+    # A cluster's brokers also answer with errors and with nothing but a place: 0 and -1 are no records.
+    return tuple(number for number in message.payload[where] if isinstance(number, int) and number > 0)
 
 
 def flights(trace: Trace) -> list[Flight]:
