@@ -1,4 +1,4 @@
-"""A queue like Amazon SQS as it is drawn: what can be had, what is hidden and until when; a lane for each group of a FIFO queue."""
+"""A queue like Amazon SQS as it is drawn: what can be had, what is hidden and until when; in a FIFO queue, a lane per group."""
 
 from __future__ import annotations
 
