@@ -211,8 +211,9 @@ class Replica:
     def propose(self, now: float) -> tuple[str, ...] | None:
         """The in-sync set that the leader asks the controller for, if it should be another; None if not, or while it has asked.
 
-        Out goes who did not have everything within the last ``replica.lag.time.max.ms``; in comes who has all up to the
-        high watermark, and all since this leader began.
+        Out goes who did not have everything within the last ``replica.lag.time.max.ms``. In comes who fetches at this moment and
+        has all up to the high watermark, and all since this leader began: a fetch is what lets a follower in
+        (``Partition.maybeExpandIsr``), so one that is not heard of stays out however little there is that it lacks.
         """
         if not self.leads or self._proposed is not None:
             return None
@@ -230,7 +231,7 @@ class Replica:
         follower = self._followers[broker]
         if broker in self.state.isr:
             return follower.end == self.end or now - follower.caught_up <= self.replica_lag_time_max_ms
-        return follower.end >= max(self.high_watermark, self._epoch_start)
+        return follower.fetched == now and follower.end >= max(self.high_watermark, self._epoch_start)
 
     def _advance(self) -> None:
         """Move the high watermark to what every replica has that is in sync, or may be for all that the leader knows."""
