@@ -104,6 +104,20 @@ def test_an_idle_replica_that_has_everything_stays_in_the_set() -> None:
     assert leader.shrink(1_000_000) is None
 
 
+def test_a_replica_that_is_not_heard_of_stays_out_although_nothing_is_committed_without_it() -> None:
+    leader, b = led(("a", "b"), replica_lag_time_max_ms=100, min_insync_replicas=2), follower()
+    leader.append(["x"])
+    leader.shrink(101)
+    leader.learn(101, Leadership("a", 1, ("a",), 1))
+
+    unheard = leader.expand("b")
+    leader.answer(110, b.request())
+    heard = leader.expand("b")
+
+    assert leader.high_watermark == 0
+    assert (unheard, heard) == (None, ("a", "b"))
+
+
 def test_the_high_watermark_waits_for_a_replica_that_may_be_in_the_set_already() -> None:
     leader, b = led(("a",)), follower()
     b.take(leader.answer(0, b.request()))
