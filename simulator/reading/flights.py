@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from simulator.brokers.log.protocol import copied
 from simulator.message import Message
 from simulator.reading.wire import batch
 from simulator.trace import Trace
@@ -43,18 +44,19 @@ _RECORDS = {
 
 
 def carried(message: Message) -> tuple[int, ...]:
-    """The ids of the records that a message takes to a broker, to a consumer or to another queue; none for any other message.
-
-    What replicas copy from each other is not among them: it says nothing new.
+    """The ids of the records that a message brings along: to a consumer or another queue, or in a cluster to a partition's leader
+    or followers. None for a message that is a record itself, or part of a protocol.
     """
-    asked = batch(message)
-    if asked is not None:
-        return tuple(asked.records)
-    where = _RECORDS.get(message.kind)
-    if where is None or not isinstance(message.payload, tuple):
+    payload = message.payload
+    if not isinstance(payload, tuple):
         return ()
-    # A cluster's brokers also answer with errors and with nothing but a place: 0 and -1 are no records.
-    return tuple(number for number in message.payload[where] if isinstance(number, int) and number > 0)
+    if message.kind == "replicate" and message.in_reply_to:
+        return copied(payload)
+    if message.kind in _RECORDS:
+        # A cluster's brokers also answer with errors and with nothing but a place: what is below 1 is no record.
+        return tuple(number for number in payload[_RECORDS[message.kind]] if isinstance(number, int) and number > 0)
+    asked = batch(message)
+    return asked.records if asked is not None else ()
 
 
 def flights(trace: Trace) -> list[Flight]:
