@@ -16,13 +16,10 @@ from simulator.scenario import Node
 from simulator.trace import Trace
 from simulator.views.marks import Mark
 from simulator.views.panel import (
-    CELL_HEIGHT,
     CHARACTER,
     HEAD,
     MOST_SAID,
-    OFFSET_HEIGHT,
     PADDING,
-    REPLICA_HEAD,
     ROW_GAP,
     SMALL,
     Panel,
@@ -32,6 +29,7 @@ from simulator.views.panel import (
     Slots,
     Text,
     Use,
+    replica_height,
     shortened,
 )
 
@@ -84,8 +82,10 @@ def broker_panel(trace: Trace, node: Node, used: Mapping[str, Use], label_width:
     y = HEAD + 2
     for partition in held[node.name][:MOST_REPLICAS]:
         peers = tuple(name for name in brokers if partition in held[name])
-        rows.append(Replica(partition, PADDING + 5, y, slots, slot, width, node.name, peers, controller, left=PADDING + 5))
-        y += REPLICA_HEAD + CELL_HEIGHT + OFFSET_HEIGHT + 4 + ROW_GAP
+        cells = slots if any(used[name].most.get(f"log {partition}") for name in peers) else 0
+        x = PADDING + 5
+        rows.append(Replica(partition, x, y, cells, slot, width, node.name, peers, controller, left=x))
+        y += replica_height(cells) + ROW_GAP
     more = len(held[node.name]) - MOST_REPLICAS
     if more > 0:
         marks.append(Mark("text", (PADDING + 5, y + 10, 10), "muted", f"and {more} more replicas", "start"))

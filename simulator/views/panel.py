@@ -126,6 +126,7 @@ class Replica(Row):
     kind: ClassVar[str] = "replica"
 
     slots: int
+    """0 for one that stays empty: then nothing is told but who leads it."""
     slot: float
     width: float
     node: str
@@ -134,6 +135,11 @@ class Replica(Row):
     """All that have a copy."""
     controller: str
     """The node that knows which of them are in sync."""
+
+
+def replica_height(slots: int) -> float:
+    """The height of a replica's frame."""
+    return REPLICA_HEAD + CELL_HEIGHT + OFFSET_HEIGHT + 4 if slots else REPLICA_HEAD - 6
 
 
 @frozen

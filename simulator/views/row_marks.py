@@ -7,7 +7,17 @@ from typing import Any
 
 from simulator.reading.frames import in_order
 from simulator.views.marks import Mark, line
-from simulator.views.panel import CELL_HEIGHT, CHIP_HEIGHT, MARK_HEIGHT, NOTE_HEIGHT, OFFSET_HEIGHT, REPLICA_HEAD, Read, told
+from simulator.views.panel import (
+    CELL_HEIGHT,
+    CHIP_HEIGHT,
+    MARK_HEIGHT,
+    NOTE_HEIGHT,
+    OFFSET_HEIGHT,
+    REPLICA_HEAD,
+    Read,
+    replica_height,
+    told,
+)
 
 JsonRow = Mapping[str, Any]
 """A row as `panel.as_json` gives it."""
@@ -100,6 +110,8 @@ class Rows:
         mark = read("", "high watermark").get(partition, 0)
         begin = read("", "log start").get(partition, 0)
         yield from _standing(row, read, x, y)
+        if not row["slots"]:
+            return
         end = _end(log, begin)
         furthest = max(
             _end(read(peer, f"log {partition}"), read(peer, "log start").get(partition, 0)) for peer in row["peers"]
@@ -147,7 +159,7 @@ def _standing(row: JsonRow, read: Read, x: float, y: float) -> Iterator[Mark]:
     leader, epoch = read("", "leader").get(partition), read("", "epoch").get(partition)
     fenced = node in read(controller, "fenced")
     in_sync = node in read(controller, "in sync").get(partition, node).split() and not fenced
-    box = (left - 5, y, row["width"] + 10, REPLICA_HEAD + CELL_HEIGHT + OFFSET_HEIGHT + 4, 5.0)
+    box = (left - 5, y, row["width"] + 10, replica_height(row["slots"]), 5.0)
     if leader == node:
         yield Mark("box", box, "leader", tint=0.12)
     elif in_sync:

@@ -127,7 +127,8 @@ function createChips(row, context) {
 function createReplica(row, context) {
   const {x, y, left, slots, slot, width, label: partition, node, controller, peers} = row;
   const cells = y + HEAD, right = left + width, role = left + partition.length * 6.9 + 10;
-  const frame = svg('rect', {x: left - 5, y, width: width + 10, height: HEAD + CELL + OFFSETS + 4, rx: 5, class: 'eda-replica'});
+  const height = slots ? HEAD + CELL + OFFSETS + 4 : HEAD - 6;
+  const frame = svg('rect', {x: left - 5, y, width: width + 10, height, rx: 5, class: 'eda-replica'});
   const star = glyph('leader', role + 5, y + 8, 6), told = svg('text', {y: y + 12});
   const sync = svg('text', {x: right - 13, y: y + 12, 'text-anchor': 'end', class: 'eda-sync'});
   const mark = svg('path', {class: 'eda-water'});
@@ -165,6 +166,7 @@ function createReplica(row, context) {
     element,
     draw(field, far) {
       stand(field, far);
+      if (!slots) return;
       const log = field(`log ${partition}`).values, water = field('high watermark').values.get(partition) ?? 0;
       const from = begin(field), upTo = end(field), furthest = Math.max(...peers.map(peer => end(name => far(peer, name))));
       const first = Math.max(0, furthest - slots);
@@ -353,7 +355,7 @@ export function createStage(data) {
     links.forEach((link, at) => link.element.classList.toggle('eda-dim', !data.links[at].slice(0, 2).some(end => brightNodes.has(end))));
   }
   const flying = new Map();
-  let routes = [], placed = null;
+  let routes = [], placed = null, breadth = 0;
 
   function createFlight(flight) {
     const [number, copy, , against, , , , , , lost] = flight;
@@ -410,7 +412,8 @@ export function createStage(data) {
       const scale = grows(wanted) < LEAST ? .85 : Math.max(Math.min(grows(wanted), low), LEAST);
       const pad = 10, top = 24;
       element.setAttribute('viewBox', `${-pad} ${-top} ${wanted.w + 2 * pad} ${wanted.h + 2 * top}`);
-      element.style.width = `${Math.round((wanted.w + 2 * pad) * scale)}px`;
+      breadth = Math.round((wanted.w + 2 * pad) * scale);
+      element.style.width = `${breadth}px`;
       if (placed === wanted) return false;
       placed = wanted;
       nodes.forEach((node, at) => node.element.setAttribute('transform', `translate(${wanted.at[at]})`));
@@ -484,11 +487,11 @@ export function createStage(data) {
         }
       }
     },
-    // From where to where a node reaches, as parts of the picture's width.
+    // The picture's width on the page, and from where to where in it a node reaches.
+    get width() { return breadth; },
     reach(node) {
-      const [x] = placed.at[node];
-      const whole = placed.w + 20;
-      return [(x + 10) / whole, (x + 10 + data.nodes[node].w) / whole];
+      const [x] = placed.at[node], scale = breadth / (placed.w + 20);
+      return [(x + 10) * scale, (x + 10 + data.nodes[node].w) * scale];
     },
     drawCuts(time) {
       links.forEach(({element: link}, at) => {
