@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from tests.conformance.kafka_group_twin import Client, RealGroup, Script, Seen, by_decisions, by_nodes, play
 from tests.conformance.kafka_mock import MockCluster
