@@ -92,7 +92,7 @@ def test_records_get_where_they_would_have_been_without_the_fault(
 
 
 A_FEW = settings(
-    max_examples=6,
+    max_examples=4,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
