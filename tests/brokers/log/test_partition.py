@@ -22,7 +22,9 @@ def partition(broker: str, isr: tuple[str, ...] = BOTH, **log: object) -> Partit
     return made
 
 
-def batch(sequence: int, count: int = 1, *, key: str | None = "k", epoch: int = 0, transactional: bool = False) -> list[Entry]:
+def batch(
+    sequence: int, count: int = 1, *, key: str | None = "k", epoch: int = 0, transactional: bool = False
+) -> list[Entry]:
     """What the idempotent producer 7 sends."""
     return [
         Entry(0, f"{sequence + n}", key=key, producer_id=7, producer_epoch=epoch, sequence=sequence + n, batch=sequence,
