@@ -124,6 +124,15 @@ def test_a_broker_belongs_to_one_controller(controllers: tuple[str, ...]):
     )
 
 
+@pytest.mark.parametrize("most", ["replica_lag_time_max_ms", "replica_socket_timeout_ms"])
+def test_a_follower_s_request_may_not_wait_for_longer_than_it_counts_as_alive(most: str):
+    impatient = evolve(BROKERS[0], **{most: 400})
+
+    assert refusals(topics=[], brokers=[impatient]) == (
+        f'KafkaBroker("broker-1"): replica_fetch_wait_max_ms is 500.0; a broker wants it to be at most {most}, 400.',
+    )
+
+
 def test_brokers_that_share_a_partition_need_a_link():
     nodes = (KafkaController("controller", KafkaTopic("orders", replication_factor=2)), *BROKERS[:2])
     links = [Link("controller", broker.name) for broker in BROKERS[:2]]
