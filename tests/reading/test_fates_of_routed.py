@@ -5,6 +5,7 @@ import pytest
 from simulator import (
     Bound,
     Crash,
+    Drop,
     ExchangeDeclared,
     Link,
     Publisher,
