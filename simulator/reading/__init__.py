@@ -10,6 +10,7 @@ from simulator.reading.routes import Routes, routes
 from simulator.reading.sentences import sentence
 
 __all__ = [
-    "FIRSTS", "Columns", "Comparison", "Divergence", "Outcome", "Routes", "Row", "Story", "Table", "Verdict", "alongside", "checks",
-    "compare", "divergence", "first", "firsts", "journey", "measures", "outcome", "routes", "sentence", "tabulate", "why",
+    "FIRSTS", "Columns", "Comparison", "Divergence", "Outcome", "Routes", "Row", "Story", "Table", "Verdict", "alongside",
+    "checks", "compare", "divergence", "first", "firsts", "journey", "measures", "outcome", "routes", "sentence", "tabulate",
+    "why",
 ]  # fmt: skip

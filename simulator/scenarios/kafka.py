@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from simulator.brokers.log.broker import KafkaBroker
 from simulator.brokers.log.cluster import KafkaTopic
@@ -27,7 +27,7 @@ def _acks(chosen: Acks) -> Literal["all", 1, 0]:
     return {"all": "all", "1": 1, "0": 0}[chosen]  # type: ignore[return-value]  # the three values that there are
 
 
-def _cluster(*topics: KafkaTopic, brokers: int = 3, **settings: float) -> list[Node]:
+def _cluster(*topics: KafkaTopic, brokers: int = 3, **settings: Any) -> list[Node]:
     """A controller that is quick to notice, and brokers."""
     return [
         KafkaController("controller", list(topics), broker_session_timeout_ms=3_000),
@@ -45,8 +45,8 @@ def leader_dies(
 ) -> Scenario:
     """Twelve orders, three replicas, and the leader dies for good in the middle.
 
-    What the leader has stored and no follower has fetched dies with it. With acks=1 the shop was told that it is safe. With acks=0 the
-    shop was told nothing, and what it sends until it learns of the new leader goes nowhere.
+    What the leader has stored and no follower has fetched dies with it. With acks=1 the shop was told that it is safe.
+    With acks=0 the shop was told nothing, and what it sends until it learns of the new leader goes nowhere.
     """
     nodes = [
         *_cluster(KafkaTopic("orders", replication_factor=3, min_insync_replicas=2)),
@@ -70,9 +70,9 @@ def last_in_sync(
 ) -> Scenario:
     """The followers lose sight of the leader, and then the leader dies.
 
-    Followers that have not caught up for a while are no longer in sync. "All in sync" is then the leader alone, and that is whom acks=all
-    waits for, unless min.insync.replicas forbids it. When that last one dies, nobody has what it had: the partition has no leader until it
-    comes back, or an unclean election makes one that knows less.
+    Followers that have not caught up for a while are no longer in sync. "All in sync" is then the leader alone, and
+    that is whom acks=all waits for, unless min.insync.replicas forbids it. When that last one dies, nobody has what it
+    had: the partition has no leader until it comes back, or an unclean election makes one that knows less.
     """
     nodes = [
         *_cluster(
@@ -104,14 +104,14 @@ def consumer_group(
 ) -> Scenario:
     """A group shares a topic's partitions, and at five seconds something changes.
 
-    Each partition is read by one consumer of the group at a time, so consumers beyond the number of partitions have nothing to do. When
-    the group changes, the members of an eager one give up everything and wait for the slowest of them; in a cooperative one only the
-    partitions that move are given up.
-    A consumer that is killed is missed after its session timeout, and until then its partitions stand still.
+    Each partition is read by one consumer of the group at a time, so consumers beyond the number of partitions have
+    nothing to do. When the group changes, the members of an eager one give up everything and wait for the slowest of
+    them; in a cooperative one only the partitions that move are given up. A consumer that is killed is missed after its
+    session timeout, and until then its partitions stand still.
     """
     names = [f"billing-{number}" for number in range(1, consumers + 1)]
     strategy = {"eager": "range", "cooperative": "cooperative-sticky"}[protocol]
-    common = {
+    common: dict[str, Any] = {
         "group": "billing",
         "partition_assignment_strategy": [strategy],
         "session_timeout_ms": session_timeout_ms,
@@ -126,12 +126,12 @@ def consumer_group(
             name,
             work=slow_ms if name == "billing-1" else 40,
             close_at=5_000 if change == "one leaves" and name == "billing-1" else None,
-            **common,  # type: ignore[arg-type]
+            **common,
         )
         for name in names
     ]
     if change == "one joins":
-        members.append(KafkaConsumer(f"billing-{consumers + 1}", work=40, start_at=5_000, **common))  # type: ignore[arg-type]
+        members.append(KafkaConsumer(f"billing-{consumers + 1}", work=40, start_at=5_000, **common))
     nodes = [
         *_cluster(KafkaTopic("orders", partitions), brokers=1, group_initial_rebalance_delay_ms=500),
         KafkaProducer("shop", every=50, count=240, request_timeout_ms=_PATIENCE),
@@ -155,10 +155,12 @@ def read_process_write(
         Literal["read_committed", "read_uncommitted"], "isolation.level of the archive, which reads the invoices"
     ] = "read_committed",
 ) -> Scenario:
-    """Invoicing reads orders, sends an email for each, and writes an invoice; then it crashes before it has noted how far it has read.
+    """Invoicing reads orders, sends an email for each, and writes an invoice; then it crashes before it has noted how
+    far it has read.
 
-    After the crash it reads the same orders again. With exactly_once_v2 the invoices and the place in the orders are one transaction: the
-    first invoices are aborted, and who reads committed records only never sees them. The emails are no part of any transaction.
+    After the crash it reads the same orders again. With exactly_once_v2 the invoices and the place in the orders are
+    one transaction: the first invoices are aborted, and who reads committed records only never sees them. The emails
+    are no part of any transaction.
     """
     nodes = [
         *_cluster(KafkaTopic("orders"), KafkaTopic("invoices"), brokers=1, group_initial_rebalance_delay_ms=0),

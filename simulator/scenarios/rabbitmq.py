@@ -27,7 +27,8 @@ def routing(
     """One exchange leads six messages to three queues, each by its binding.
 
     A topic exchange compares words: ``*`` is one word, ``#`` any number of them. A direct exchange wants the whole key,
-    a fanout exchange asks for none. What no binding wants is dropped, unless it is mandatory or there is an alternate exchange.
+    a fanout exchange asks for none. What no binding wants is dropped, unless it is mandatory or there is an alternate
+    exchange.
     """
     queues = {"billing": billing, "eu desk": eu_desk, "audit": audit}
     exchanges = [ExchangeDeclared("shop", exchange_type=exchange_type)]
@@ -60,9 +61,9 @@ def one_slow_message(
 ) -> Scenario:
     """Twelve orders for two subscribers, and the first takes twenty-five times as long as the others.
 
-    The broker hands out as many messages as each subscriber may hold unacknowledged. What one holds, no other can take, so orders
-    wait behind the slow one while another subscriber has nothing to do. With one at a time, each new one waits for the way
-    there and back.
+    The broker hands out as many messages as each subscriber may hold unacknowledged. What one holds, no other can take,
+    so orders wait behind the slow one while another subscriber has nothing to do. With one at a time, each new one
+    waits for the way there and back.
     """
     names = [f"billing-{number}" for number in range(1, subscribers + 1)]
     return Scenario(
@@ -97,16 +98,21 @@ def poison_message(
 ) -> Scenario:
     """Six orders, and the work on the third fails, every time.
 
-    Given back, it is the first in the queue again, and is tried again, without end and in front of all others. Not given back, it is
-    dropped, unless there is a dead-letter exchange. A delivery limit gives it some attempts before that.
+    Given back, it is the first in the queue again, and is tried again, without end and in front of all others. Not
+    given back, it is dropped, unless there is a dead-letter exchange. A delivery limit gives it some attempts before
+    that.
     """
-    dead = {"dead_letter_exchange": "", "dead_letter_routing_key": "dead orders"} if dead_letter_exchange else {}
-    kind = "classic" if delivery_limit is None else "quorum"
-    orders = QueueDeclared("orders", queue_type=kind, delivery_limit=delivery_limit, **dead)
+    orders = QueueDeclared(
+        "orders",
+        queue_type="classic" if delivery_limit is None else "quorum",
+        delivery_limit=delivery_limit,
+        dead_letter_exchange="" if dead_letter_exchange else None,
+        dead_letter_routing_key="dead orders" if dead_letter_exchange else None,
+    )
     return Scenario(
         nodes=[
             Publisher("shop", every=30, count=6, routing_key="orders"),
-            RabbitMQ("rabbitmq", queues=[orders, "dead orders"] if dead else [orders]),
+            RabbitMQ("rabbitmq", queues=[orders, "dead orders"] if dead_letter_exchange else [orders]),
             Subscriber(
                 "billing",
                 "orders",

@@ -25,9 +25,9 @@ def visibility_timeout(
 ) -> Scenario:
     """Two orders, two consumers, and the work on an order takes longer than the queue hides it.
 
-    An order that is received stays in the queue, hidden for the visibility timeout; whoever has worked on it deletes it. Where the
-    work takes longer, the order is visible again meanwhile and the next one receives it too. A longer timeout helps, at a price: after
-    a crash it takes that long until anybody can have the order.
+    An order that is received stays in the queue, hidden for the visibility timeout; whoever has worked on it deletes
+    it. Where the work takes longer, the order is visible again meanwhile and the next one receives it too. A longer
+    timeout helps, at a price: after a crash it takes that long until anybody can have the order.
     """
     names = [f"billing-{number}" for number in range(1, consumers + 1)]
     policy = None if max_receive_count is None else RedrivePolicy("dead-orders", max_receive_count)
@@ -54,9 +54,9 @@ def message_groups(
 ) -> Scenario:
     """Six orders of two customers, and the consumer that has anna's first order in hand crashes.
 
-    A standard queue hands out whatever is visible: anna's later orders are done before her first. A FIFO queue hands out nothing of a
-    group while one of its messages is in flight: anna's orders wait until the visibility timeout has brought back her first,
-    and ben's go on. It also recognises an order that it was sent a second time.
+    A standard queue hands out whatever is visible: anna's later orders are done before her first. A FIFO queue hands
+    out nothing of a group while one of its messages is in flight: anna's orders wait until the visibility timeout has
+    brought back her first, and ben's go on. It also recognises an order that it was sent a second time.
     """
     name = "orders.fifo" if fifo_queue else "orders"
     workers = ("billing-1", "billing-2")

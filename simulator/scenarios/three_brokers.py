@@ -44,9 +44,9 @@ def three_brokers(
 ) -> Scenario:
     """Two hundred orders of twenty customers, two consumers, and one broker of your choice.
 
-    The shop makes the same orders at the same times whatever the broker, and each is as much work. ``careful`` sets all that the broker
-    offers against loss: confirmed and replicated or persistent writes, and acknowledgement after the work. Otherwise the shop does not
-    wait (where the broker lets it), and billing acknowledges first.
+    The shop makes the same orders at the same times whatever the broker, and each is as much work. ``careful`` sets all
+    that the broker offers against loss: confirmed and replicated or persistent writes, and acknowledgement after the
+    work. Otherwise the shop does not wait (where the broker lets it), and billing acknowledges first.
     """
     build = {"Kafka": _kafka, "RabbitMQ": _rabbitmq, "SQS": _sqs, "SQS FIFO": _sqs}[broker]
     workload = {"every": Poisson(orders_per_second), "keys": UniformKeys(20, prefix="customer-"), "count": 200}
