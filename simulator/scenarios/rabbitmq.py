@@ -111,7 +111,7 @@ def poison_message(
     )
     return Scenario(
         nodes=[
-            Publisher("shop", every=30, count=6, routing_key="orders"),
+            Publisher("shop", every=30, count=6, routing_key="orders", timeout=100),
             RabbitMQ("rabbitmq", queues=[orders, "dead orders"] if dead_letter_exchange else [orders]),
             Subscriber(
                 "billing",
@@ -123,6 +123,6 @@ def poison_message(
             ),
         ],
         links=[Link("shop", "rabbitmq", latency=2), Link("rabbitmq", "billing", latency=2)],
-        duration=600,
+        duration=700,
         name="poison_message",
     )
