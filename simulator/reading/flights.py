@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from simulator.brokers.log.protocol import copied
 from simulator.message import Message
+from simulator.reading.wire import batch
 from simulator.trace import Trace
 from simulator.vocabulary import DUPLICATED, LOST, SENT
 
@@ -29,14 +31,23 @@ class Flight(NamedTuple):
 
 
 def carried(message: Message) -> tuple[int, ...]:
-    """The ids of the records that a message brings to a consumer; none for any other message."""
-    if message.kind == "deliver" and isinstance(message.payload, tuple):
-        # Connection, delivery tag, record, redelivered.
-        return message.payload[2:3]
-    if message.kind != "records" or not isinstance(message.payload, tuple):
+    """The ids of the records that a message brings along: to a consumer, or in a cluster to a partition's leader or followers.
+
+    None for a message that is a record itself, or part of a protocol.
+    """
+    payload = message.payload
+    if not isinstance(payload, tuple):
         return ()
-    # The payload is flat: partition, offset, record, and again.
-    return message.payload[2::3]
+    if message.kind == "deliver":
+        # Connection, delivery tag, record, redelivered.
+        return payload[2:3]
+    if message.kind == "records":
+        # The payload is flat: partition, offset, record, and again. In a cluster a record below 1 is none.
+        return tuple(record for record in payload[2::3] if record > 0)
+    if message.kind == "replicate" and message.in_reply_to:
+        return copied(payload)
+    asked = batch(message)
+    return asked.records if asked is not None else ()
 
 
 def flights(trace: Trace) -> list[Flight]:
