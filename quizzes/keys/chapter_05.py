@@ -23,7 +23,7 @@ from simulator import (
     Trace,
     run,
 )
-from simulator.reading import measures, routes
+from simulator.reading import measures, routing_table
 from simulator.scenarios import (
     consumer_group,
     last_in_sync,
@@ -48,7 +48,7 @@ def _keys(trace: Trace, kind: str, node: str) -> list[str]:
 @key_function
 def where_a_key_is_led() -> Key:
     """routing with audit bound by order.*: the queues that the message with the routing key order.paid.eu came to."""
-    led = set(routes(run(routing(audit="order.*"), seed=1))["order-2"])
+    led = set(routing_table(run(routing(audit="order.*"), seed=1))["order-2"].queues)
     answers = {frozenset({"billing", "eu desk"}): "two", frozenset({"billing", "eu desk", "audit"}): "three"}
     return Key(answers.get(frozenset(led), "best" if led == {"billing"} else "other"))
 
@@ -70,8 +70,8 @@ def what_the_hash_matches() -> Key:
         links=[Link("shop", "rabbitmq")],
         duration=100,
     )
-    led = routes(run(scenario))
-    return Key(tuple(name for name in keys if led[name]))
+    led = routing_table(run(scenario))
+    return Key(tuple(name for name in keys if led[name].queues))
 
 
 @key_function
