@@ -45,8 +45,8 @@ class ClusterInquiry:
         """Where a record was last appended, as (partition, broker)."""
         self._abandoned: dict[int, tuple[int, str]] = {}
         self._acknowledged: set[int] = set()
-        self._next: dict[str, int] = {}
-        """Where the group goes on reading, by partition: as it last committed, was last assigned, or began anew."""
+        self._next: dict[str, list[tuple[int, int]]] = {}
+        """Where the group went on reading, by partition, as (step, offset): as it committed, was assigned, or began anew."""
         self._down = {row[3]: row[0] for row in trace.rows("crashed", "stopped")}
         self._follow()
 
@@ -62,7 +62,7 @@ class ClusterInquiry:
             if kind in (ASSIGNED, COMMITTED, RESET):
                 ours = node in self._readers if kind == RESET else c == group
                 if ours and a < 0 <= b:
-                    self._next[str(trace.values[-a])] = b
+                    self._next.setdefault(str(trace.values[-a]), []).append((index, b))
             elif kind in (DELIVERED, LOST):
                 arrived, _ = self._flying.pop(cause, ((), 0))
                 self._last.update(dict.fromkeys(arrived, index))
@@ -131,16 +131,16 @@ class ClusterInquiry:
         last = self._last[number]
         for place in places:
             partition, offset = place.partition, place.offset
-            if self._next.get(partition, 0) > offset:
-                continue
-            leader = self._logs.believed[partition]
-            log = self._logs.held[leader, partition]
+            going_on = self._next.get(partition, [])
+            log = self._logs.held[self._logs.believed[partition], partition]
             if log.log.get(offset) != number:
-                gone = self._logs.dropped[number][-1].step
-                return Fate(True, f"{partition} no longer kept it when {self._name} could have read it", gone)
-            if offset >= log.high_watermark:
-                return Fate(False, f"it was not committed in {partition} yet when the run ended", last)
-            return Fate(False, f"{self._name} had not got past {partition}, offset {offset} when the run ended", last)
+                gone = self._logs.dropped[number][0].step
+                if all(step > gone or following <= offset for step, following in going_on):
+                    return Fate(True, f"{partition} no longer kept it when {self._name} could have read it", gone)
+            elif not going_on or going_on[-1][1] <= offset:
+                if offset >= log.high_watermark:
+                    return Fate(False, f"it was not committed in {partition} yet when the run ended", last)
+                return Fate(False, f"{self._name} had not got past {partition}, offset {offset} when the run ended", last)
         return Fate(True, f"{in_hand}{self._name} reads on behind it, so nobody will read it again", last)
 
     def _unstored(self, number: int) -> Fate:

@@ -91,8 +91,8 @@ def expected(trace: Trace, name: str) -> list[int]:
     """The records and requests that were meant for a node or group, by id, in order of birth.
 
     They were sent or published to it or to a topic or queue it reads, are or were in such a one, or were made by a node
-    that can send to nobody else. What a broker's exchanges led to queues of others only was meant for those. In a cluster,
-    they are what was made for a topic it reads and not taken back.
+    that can send to nobody else. What a broker's exchanges led to queues of others only was meant for those.
+    In a cluster, they are what was made for a topic it reads and not taken back.
     """
     born = births(trace)
     read = [name] if names_topic_in_cluster(trace, name) else read_by(trace, name)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from simulator.brokers.log.broker import KafkaBroker
 from simulator.brokers.log.cluster import KafkaTopic
-from simulator.brokers.log.controller import KafkaController
+from simulator.brokers.log.nodes import KafkaBroker, KafkaController
 from simulator.clients.kafka_consumer import KafkaConsumer
 from simulator.clients.kafka_links import kafka_links
 from simulator.clients.kafka_processor import KafkaProcessor

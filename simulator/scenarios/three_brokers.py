@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from simulator.brokers.log.broker import KafkaBroker
 from simulator.brokers.log.cluster import KafkaTopic
-from simulator.brokers.log.controller import KafkaController
+from simulator.brokers.log.nodes import KafkaBroker, KafkaController
 from simulator.brokers.queue.node import RabbitMQ
 from simulator.brokers.sqs.node import SqsQueue
 from simulator.clients.arrivals import Poisson, UniformKeys

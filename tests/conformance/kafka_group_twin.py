@@ -7,6 +7,7 @@ side by side: every group is a generator that says what it waits for, and one lo
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -57,6 +58,15 @@ def _seen(before: dict[str, frozenset[str]], reads: dict[str, Iterable[str]], st
     return Seen(now, {name: before[name] & frozenset(stopped.get(name, ())) for name in both})
 
 
+class Told(NamedTuple):
+    """A call of the client's to its application."""
+
+    kind: str
+    """"assigned", "revoked" or "lost"."""
+    partitions: list[str]
+    generation: int
+
+
 class Client:
     """A real consumer in a group, and what it was told."""
 
@@ -75,8 +85,8 @@ class Client:
                 **settings,
             }
         )
-        self.told: list[tuple[str, list[str]]] = []
-        """("assigned", "revoked" or "lost", partitions), the latest last."""
+        self.told: list[Told] = []
+        """The latest last."""
         self.records: list[Any] = []
         self.closed = False
         noted = {kind: self._noting(kind) for kind in ("assigned", "revoked", "lost")}
@@ -94,9 +104,23 @@ class Client:
         """Its partitions."""
         return frozenset(_name(each) for each in self._consumer.assignment())
 
+    @property
+    def generation(self) -> int:
+        """The generation of its group that it is in. The client shows it only in what it hands to a transaction: a magic word
+        of seven letters, then this number."""
+        shown = bytes(self._consumer.consumer_group_metadata())
+        assert shown.startswith(b"CGMDv2:"), f"The client shows its generation in another way by now: {shown!r}."
+        return int.from_bytes(shown[7:11], sys.byteorder, signed=True)
+
+    @property
+    def settled(self) -> int | None:
+        """The generation that has given it its partitions; None if a newer one is still to do so."""
+        told = [each.generation for each in self.told if each.kind == "assigned"]
+        return told[-1] if told[-1:] == [self.generation] else None
+
     def stopped(self) -> list[str]:
         """What it was told to give up."""
-        return [each for kind, partitions in self.told for each in partitions if kind != "assigned"]
+        return [each for told in self.told for each in told.partitions if told.kind != "assigned"]
 
     def poll(self) -> None:
         """Let the client do what it has to do."""
@@ -118,7 +142,7 @@ class Client:
         self._consumer.commit(offsets=[TopicPartition(topic, partition, offset)], asynchronous=False)
 
     def _noting(self, kind: str) -> Callable[[Any, list[Any]], None]:
-        return lambda _, partitions: self.told.append((kind, [_name(each) for each in partitions]))
+        return lambda _, partitions: self.told.append(Told(kind, [_name(each) for each in partitions], self.generation))
 
 
 def _name(partition: Any) -> str:
@@ -196,7 +220,8 @@ class RealGroup:
 
         def settled() -> bool:
             read = sorted(each for client in members.values() for each in self._plain(client.reads))
-            return read == wanted and all(any(kind == "assigned" for kind, _ in client.told) for client in members.values())
+            generations = {client.settled for client in members.values()}
+            return read == wanted and None not in generations and len(generations) <= 1
 
         return settled
 

@@ -26,6 +26,10 @@ class Leadership:
     partition_epoch: int = 0
     """Counts all changes."""
 
+    def is_newer_than(self, other: Leadership) -> bool:
+        """Whether it was decided later."""
+        return (self.leader_epoch, self.partition_epoch) > (other.leader_epoch, other.partition_epoch)
+
 
 class Controller:
     """One partition's state at the controller. Brokers are *live* or fenced (their session ended, or they shut down)."""

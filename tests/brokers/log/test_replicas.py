@@ -49,7 +49,7 @@ def test_a_follower_learns_the_high_watermark_one_fetch_later() -> None:
         b.take(leader.answer(0, b.request()))
         marks.append((leader.high_watermark, b.high_watermark))
 
-    assert marks == [(0, 0), (1, 1), (1, 1)]
+    assert marks == [(0, 0), (1, 0), (1, 1)]
 
 
 def test_acks_all_is_refused_with_too_few_in_sync_and_acks_1_is_stored_unread() -> None:
@@ -88,11 +88,11 @@ def test_a_slow_replica_leaves_the_set_after_the_lag_time_and_comes_back_with_ev
     for now in (50, 60):
         b.take(leader.answer(now, b.request()))
 
-    early, late = leader.propose(100), leader.propose(101)
+    early, late = leader.shrink(100), leader.shrink(101)
     leader.learn(101, Leadership("a", 1, ("a", "b"), 1))
     for now in (110, 120):
         c.take(leader.answer(now, c.request()))
-    again = leader.propose(120)
+    again = leader.expand("c")
 
     assert (early, late, again) == (None, ("a", "b"), BROKERS)
 
@@ -101,18 +101,18 @@ def test_an_idle_replica_that_has_everything_stays_in_the_set() -> None:
     leader, b = led(("a", "b"), replica_lag_time_max_ms=100), follower()
     b.take(leader.answer(1, b.request()))
 
-    assert leader.propose(1_000_000) is None
+    assert leader.shrink(1_000_000) is None
 
 
 def test_a_replica_that_is_not_heard_of_stays_out_although_nothing_is_committed_without_it() -> None:
     leader, b = led(("a", "b"), replica_lag_time_max_ms=100, min_insync_replicas=2), follower()
     leader.append(["x"])
-    leader.propose(101)
+    leader.shrink(101)
     leader.learn(101, Leadership("a", 1, ("a",), 1))
 
-    unheard = leader.propose(102)
+    unheard = leader.expand("b")
     leader.answer(110, b.request())
-    heard = leader.propose(110)
+    heard = leader.expand("b")
 
     assert leader.high_watermark == 0
     assert (unheard, heard) == (None, ("a", "b"))
@@ -122,7 +122,7 @@ def test_the_high_watermark_waits_for_a_replica_that_may_be_in_the_set_already()
     leader, b = led(("a",)), follower()
     b.take(leader.answer(0, b.request()))
 
-    proposed = leader.propose(0)
+    proposed = leader.expand("b")
     leader.append(["x"])
 
     assert proposed == ("a", "b")
