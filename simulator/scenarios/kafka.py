@@ -154,8 +154,7 @@ def read_process_write(
         Literal["read_committed", "read_uncommitted"], "isolation.level of the archive, which reads the invoices"
     ] = "read_committed",
 ) -> Scenario:
-    """Invoicing reads orders, sends an email for each, and writes an invoice; then it crashes before it has noted how
-    far it has read.
+    """Invoicing reads orders, sends emails, writes invoices, and crashes before it has noted how far it has come.
 
     After the crash it reads the same orders again. With exactly_once_v2 the invoices and the place in the orders are
     one transaction: the first invoices are aborted, and who reads committed records only never sees them. The emails

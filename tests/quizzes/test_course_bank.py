@@ -103,6 +103,7 @@ def test_the_chapters_have_the_questions_the_course_promises() -> None:
     counts = {chapter.id: len(chapter.asked) for chapter in BANK.chapters.values()}
 
     assert counts["basics"] == 3
+    assert counts["choosing"] == 3
     assert counts["00"] >= 8
     assert counts["01"] >= 12
     assert counts["05"] >= 12
