@@ -43,8 +43,7 @@ def played(cluster: MockCluster, scripts: list[Script]) -> list[RealGroup]:
         play([group.play() for group in groups], clients)
     finally:
         for client in clients:
-            if not client.closed:
-                client.close()
+            client.close()
     return groups
 
 

@@ -65,7 +65,7 @@ def play(min_insync: int) -> dict[str, Any]:
     spread()
     for _ in range(2):
         fetch()
-    state, wanted = controller.state, leader.propose(0)
+    state, wanted = controller.state, leader.expand("2")
     assert wanted is not None
     controller.change_in_sync("1", state.leader_epoch, state.partition_epoch, wanted)
     spread()
