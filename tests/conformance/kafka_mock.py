@@ -16,7 +16,7 @@ from typing import Any
 
 from simulator.brokers.log.errors import CODES
 
-HOW_TO_INSTALL = 'pip install "confluent-kafka>=2.8", for the platforms that it has wheels for'
+HOW_TO_INSTALL = 'pip install "confluent-kafka>=2.10", for the platforms that it has wheels for'
 
 PRODUCE = 0
 """The number that a produce request has in Kafka's protocol."""
