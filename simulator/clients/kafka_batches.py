@@ -95,6 +95,8 @@ class Batches:
         self._flying: dict[str, int] = {}
         """Requests under way, by broker."""
         self._sequences: dict[int, int] = {}
+        self._known: set[int] = set()
+        """The partitions whose leader has acknowledged something under this identity."""
         self._sticky: dict[str, int] = {}
         self._lingering: dict[int, Timer] = {}
 
@@ -153,6 +155,7 @@ class Batches:
         """Go on as this producer, counting from 0 in every partition."""
         self.identity = (number, epoch)
         self._sequences.clear()
+        self._known.clear()
         for partition, queue in self._queues.items():
             # What was numbered under the former epoch is numbered anew, in the order in which it was made.
             for batch in queue:
@@ -197,10 +200,15 @@ class Batches:
         most = self._how.max_in_flight_requests_per_connection
         if leader is not None and self._flying.get(leader, 0) >= most:
             return False
-        # A batch that is sent again must not be overtaken by one that has not been sent yet.
         in_flight = self._in_flight.get(batch.number, [])
-        retried = any(each.attempts > 1 for each in in_flight)
-        return not (self._how.enable_idempotence and retried and batch.attempts == 0)
+        if not self._how.enable_idempotence or not in_flight:
+            return True
+        # A leader that does not know the producer takes any number for its first. So the first batch goes alone: over TCP
+        # nothing gets there behind what got lost, here it does.
+        if batch.number not in self._known:
+            return False
+        # A batch that is sent again must not be overtaken by one that has not been sent yet.
+        return batch.attempts > 0 or not any(each.attempts > 1 for each in in_flight)
 
     def _send(self, batch: _Batch, leader: str) -> None:
         sim, how = self._sim, self._how
@@ -241,6 +249,7 @@ class Batches:
         error = "REQUEST_TIMED_OUT" if answer is None else NAMES[answer.payload[0]]
         if error == "NONE":
             assert answer is not None
+            self._known.add(batch.number)
             name, first = sim.partition(self._client.layout.names[batch.number]), answer.payload[2]
             for place, record in enumerate(batch.records):
                 sim.record(ACKNOWLEDGED, record, name, first + place)
