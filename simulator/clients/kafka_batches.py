@@ -71,7 +71,10 @@ class Batches:
         return sorted(line.number for line in self._lines.values() if line.waiting)
 
     def add(self, topic: str, record: Message) -> None:
-        """The application hands a record over (``send``)."""
+        """The application hands a record over (``send``); for nothing, if the producer was fenced."""
+        if self.fenced:
+            self._abandon(record, self.fenced)
+            return
         size = max(1, record.size)
         line = self._line(self._partition(topic, record.key))
         batch = line.open_for(size, self._how.batch_size)
@@ -115,7 +118,7 @@ class Batches:
         return dropped
 
     def stop(self, error: str) -> None:
-        """The producer was fenced: give up everything."""
+        """The producer was fenced: give up everything, until it is another one."""
         self.fenced = error
         for line in self._lines.values():
             for batch in [*line.flying, *line.waiting]:
@@ -295,8 +298,11 @@ class Batches:
         line.drop(batch)
         self._settle(line)
         for record in batch.records:
-            self._sim.record(ABANDONED, record, self._sim.value(reason))
-            self._done(record, reason)
+            self._abandon(record, reason)
+
+    def _abandon(self, record: Message, reason: str) -> None:
+        self._sim.record(ABANDONED, record, self._sim.value(reason))
+        self._done(record, reason)
 
     def _settle(self, line: Line) -> None:
         """Once nothing is under way any more, it shows whether a batch that was given up has left a gap."""
