@@ -228,7 +228,7 @@ class Inquiry:
         if self._crashed.get(maker, -1) > max(self._born[number].step, self._resent.get(number, -1)):
             return False
         node = self._trace.scenario.nodes[maker]
-        if getattr(node, "acks", None) in (0, "0"):
+        if getattr(node, "acks", None) in (0, "0") or getattr(node, "confirm", None) is False:
             return False
         if number in self._refused:
             return True
