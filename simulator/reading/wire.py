@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from simulator.brokers.log.protocol import Produce
 from simulator.message import Message
+from simulator.reading.clusters import cluster
 from simulator.reading.memo import remembered
 from simulator.trace import Trace
 
@@ -55,12 +56,12 @@ class Wire(NamedTuple):
 def wire(trace: Trace) -> Wire:
     """What the messages of a trace say."""
     values = trace.values
-    # At the beginning, the controller tells who leads each partition, in the order of their numbers.
-    partitions = tuple(dict.fromkeys(str(values[-row[6]]) for row in trace.rows("elected")))
+    there = cluster(trace)
+    partitions = tuple(there.layout.names) if there is not None else ()
     consumers = {(str(values[row[6]]), str(values[row[7]])): trace.nodes[row[8]] for row in trace.rows("admitted")}
     markers: dict[int, Marker] = {}
     writers: dict[int, int] = {}
-    if partitions:
+    if there is not None:
         for number, (kind, _, answered, _) in enumerate(trace.message_rows(), start=1):
             told = values[kind]
             if answered or told not in ("produce", "write_marker", "commit"):

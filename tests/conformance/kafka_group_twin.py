@@ -7,6 +7,7 @@ side by side: every group is a generator that says what it waits for, and one lo
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -19,8 +20,8 @@ from tests.brokers.log.meetings import Meeting
 from tests.conformance.kafka_log_twin import PATIENCE
 from tests.conformance.kafka_mock import MockCluster
 
-SESSION_TIMEOUT_MS = 2_000
-"""Leaves a member a second to come back when a group of the mock's is called together."""
+SESSION_TIMEOUT_MS = 1_800
+"""Leaves a member 0.8 s to come back when a group of the mock's is called together."""
 
 Waiting = Generator[tuple[Callable[[], bool], str], None, None]
 """Yields what must become true, and a sentence for when it does not."""
@@ -57,6 +58,15 @@ def _seen(before: dict[str, frozenset[str]], reads: dict[str, Iterable[str]], st
     return Seen(now, {name: before[name] & frozenset(stopped.get(name, ())) for name in both})
 
 
+class Told(NamedTuple):
+    """A call of the client's to its application."""
+
+    kind: str
+    """"assigned", "revoked" or "lost"."""
+    partitions: list[str]
+    generation: int
+
+
 class Client:
     """A real consumer in a group, and what it was told."""
 
@@ -75,9 +85,12 @@ class Client:
                 **settings,
             }
         )
-        self.told: list[tuple[str, list[str]]] = []
-        """("assigned", "revoked" or "lost", partitions), the latest last."""
-        self.records: list[Any] = []
+        self.told: list[Told] = []
+        """The latest last."""
+        self.places: list[tuple[int, int]] = []
+        """Partition and offset of each record that it was given."""
+        self.silent = False
+        """Whether its application does not poll, for the time being or since it is closed."""
         self.closed = False
         noted = {kind: self._noting(kind) for kind in ("assigned", "revoked", "lost")}
         self._consumer.subscribe(
@@ -94,22 +107,37 @@ class Client:
         """Its partitions."""
         return frozenset(_name(each) for each in self._consumer.assignment())
 
+    @property
+    def generation(self) -> int:
+        """The generation of its group that it is in. The client shows it only in what it hands to a transaction: a magic word
+        of seven letters, then this number."""
+        shown = bytes(self._consumer.consumer_group_metadata())
+        assert shown.startswith(b"CGMDv2:"), f"The client shows its generation in another way by now: {shown!r}."
+        return int.from_bytes(shown[7:11], sys.byteorder, signed=True)
+
+    @property
+    def settled(self) -> int | None:
+        """The generation that has given it its partitions; None if a newer one is still to do so."""
+        told = [each.generation for each in self.told if each.kind == "assigned"]
+        return told[-1] if told[-1:] == [self.generation] else None
+
     def stopped(self) -> list[str]:
         """What it was told to give up."""
-        return [each for kind, partitions in self.told for each in partitions if kind != "assigned"]
+        return [each for told in self.told for each in told.partitions if told.kind != "assigned"]
 
     def poll(self) -> None:
         """Let the client do what it has to do."""
         message = self._consumer.poll(0.002)
         if message is not None and message.error() is None:
-            self.records.append(message)
+            self.places.append((message.partition(), message.offset()))
         # Asking for anything wakes its other thread, which otherwise sleeps past the time of a heartbeat.
         self._consumer.assignment()
 
     def close(self) -> None:
         """Leave."""
-        self.closed = True
-        self._consumer.close()
+        if not self.closed:
+            self.closed = self.silent = True
+            self._consumer.close()
 
     def commit(self, topic: str, partition: int, offset: int) -> None:
         """Store where its group goes on."""
@@ -118,7 +146,7 @@ class Client:
         self._consumer.commit(offsets=[TopicPartition(topic, partition, offset)], asynchronous=False)
 
     def _noting(self, kind: str) -> Callable[[Any, list[Any]], None]:
-        return lambda _, partitions: self.told.append((kind, [_name(each) for each in partitions]))
+        return lambda _, partitions: self.told.append(Told(kind, [_name(each) for each in partitions], self.generation))
 
 
 def _name(partition: Any) -> str:
@@ -136,7 +164,7 @@ def play(groups: Sequence[Waiting], clients: Sequence[Client]) -> None:
                 waiting.append((group, *wanted, time.monotonic() + PATIENCE))
         starting = []
         for client in clients:
-            if not client.closed:
+            if not client.silent:
                 client.poll()
         for each in list(waiting):
             group, come, sentence, until = each
@@ -196,7 +224,8 @@ class RealGroup:
 
         def settled() -> bool:
             read = sorted(each for client in members.values() for each in self._plain(client.reads))
-            return read == wanted and all(any(kind == "assigned" for kind, _ in client.told) for client in members.values())
+            generations = {client.settled for client in members.values()}
+            return read == wanted and None not in generations and len(generations) <= 1
 
         return settled
 

@@ -96,7 +96,7 @@ class Group:
         member_id: str,
         protocols: Sequence[tuple[str, Subscription]],
         *,
-        client_id: str = "member",
+        client_id: str = "",
         instance_id: str | None = None,
         session_timeout_ms: float = 45_000.0,
         rebalance_timeout_ms: float = 300_000.0,
@@ -117,7 +117,7 @@ class Group:
         if not member_id and instance_id in self._instances:
             return self._replace(now, caller, str(instance_id), offered, timeouts)
         if not member_id and instance_id is None:
-            invited = self._new_id(client_id)
+            invited = self._new_id(client_id or "member")
             self._invited[invited] = now + session_timeout_ms
             return [Reply(caller, "join", "MEMBER_ID_REQUIRED", invited)]
         self._invited.pop(member_id, None)
