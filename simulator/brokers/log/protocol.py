@@ -144,6 +144,18 @@ def unpack_copies(flat: Sequence[int], found: Found) -> Iterator[tuple[int, int,
         yield partition, error, None if error else FetchResponse(epoch, entries, mark, start, diverging)
 
 
+def copied(flat: Sequence[int]) -> tuple[int, ...]:
+    """The ids of the records in an answer to ``replicate``."""
+    ids: list[int] = []
+    at = 0
+    while at < len(flat):
+        count = flat[at + 7]
+        at += 8
+        ids += flat[at + 2 : at + 9 * count : 9]
+        at += 9 * count
+    return tuple(ids)
+
+
 def _copied(row: Sequence[int], found: Found) -> Entry:
     offset, epoch, number, timestamp, producer, producer_epoch, sequence, batch, flags = row
     message = found(number)
