@@ -19,6 +19,7 @@ from simulator.reading.lineage import Piece, births, origins, pieces
 from simulator.reading.memo import remembered
 from simulator.reading.parties import (
     clients,
+    consumed,
     group_of,
     in_cluster,
     members,
@@ -90,7 +91,8 @@ def expected(trace: Trace, name: str) -> list[int]:
     """The records and requests that were meant for a node or group, by id, in order of birth.
 
     They were sent or published to it or to a topic or queue it reads, are or were in such a one, or were made by a node
-    that can send to nobody else. In a cluster, they are what was made for a topic it reads and not taken back.
+    that can send to nobody else. What a broker's exchanges led to queues of others only was meant for those.
+    In a cluster, they are what was made for a topic it reads and not taken back.
     """
     born = births(trace)
     read = [name] if names_topic_in_cluster(trace, name) else read_by(trace, name)
@@ -107,8 +109,25 @@ def expected(trace: Trace, name: str) -> list[int]:
         for place, node in enumerate(trace.nodes)
         if len(ahead := trace.scenario.downstream(node)) == 1 and trace.node_index(ahead[0]) in aims
     }
-    found = [number for number, birth in born.items() if number in meant or birth.node in only or number in for_topics]
+    for_others = led_elsewhere(trace, name)
+    found = [
+        number
+        for number, birth in born.items()
+        if (number in meant or birth.node in only or number in for_topics) and number not in for_others
+    ]
     return found + sorted(stored_there - born.keys())
+
+
+@remembered
+def led_elsewhere(trace: Trace, name: str) -> set[int]:
+    """The messages, by id, that exchanges led to some queues, and to none that this node or group consumes."""
+    own = consumed(trace, name)
+    if not own:
+        return set()
+    led: dict[bool, set[int]] = {True: set(), False: set()}
+    for row in trace.rows("readied"):
+        led[trace.values[row[6]] in own].add(row[4])
+    return led[False] - led[True]
 
 
 def _shown(trace: Trace, name: str, number: int, fate: Fate) -> Missing:

@@ -21,9 +21,15 @@ field               entry → value                                             
 ``available``       number → `Chip`: in a queue, to be had; oldest first               no
 ``delayed``         number → `Chip`: in a queue, not yet to be had                     no
 ``in flight``       number → `Chip`: in a queue, handed out and hidden                 no
+``visible at``      number → when a delayed message or one in flight can be had, in ms  no
+``receives``        number → how often it was handed out, once it was                  no
+``group``           number → its message group, in a FIFO queue                        no
+``blocked``         message group → how many of it are in flight: no more of it is
+                    handed out until there are none                                    no
 ``ready Q``, …      place → `Chip`: in a broker's queue, to be delivered in this order     no
 ``unacked Q``, …    place → `Chip`: delivered, not yet acknowledged                    no
-``consumers``       consumer and queue → its prefetch                                  yes
+``holder Q``, …     place → the consumer that has it, unacknowledged                   no
+``consumers Q``, …  consumer → its prefetch                                            yes
 ``queue``           step → `Chip`: waiting for a worker                                yes
 ``working``         worker → `Chip`                                                    yes
 ``done``            step → `Chip`: processed, processed again, or skipped              no
@@ -129,7 +135,7 @@ class Frame:
     def messages(self, node: str, name: str) -> tuple[int, ...]:
         """The ids of the messages in a field, in its order: ``frame.messages("payment", "queue")``."""
         held = self[node].get(name, {})
-        return tuple(held[entry].message for entry in sorted(held, key=_in_order))
+        return tuple(held[entry].message for entry in sorted(held, key=in_order))
 
     def processed(self, node: str) -> dict[int, int]:
         """How often this node processed each message."""
@@ -201,7 +207,8 @@ def apply(state: State, edits: Iterable[Edit], *, backwards: bool = False) -> No
         put(state, edit, edit.old if backwards else edit.new)
 
 
-def _in_order(entry: Entry) -> tuple[int, Entry]:
+def in_order(entry: Entry) -> tuple[int, Entry]:
+    """Sorts the entries of a field: numbers, then texts."""
     return (0, entry) if isinstance(entry, int) else (1, entry)
 
 

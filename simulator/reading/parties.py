@@ -118,6 +118,12 @@ def read_by(trace: Trace, name: str) -> tuple[str, ...]:
     return (*topics_of(trace, name), *(node for node in dict.fromkeys(reached) if node in kept))
 
 
+def consumed(trace: Trace, name: str) -> frozenset[str]:
+    """The queues of a broker with exchanges that a node or group consumes, by name: its members say so by a field ``queue``."""
+    queues_named = (getattr(trace.scenario.nodes[place], "queue", "") for place in members(trace, name))
+    return frozenset(str(each) for each in queues_named if each)
+
+
 @remembered
 def targets(trace: Trace) -> dict[str, tuple[str, ...]]:
     """Where messages go on from each node and each topic of a cluster: along links, in their order, and through such topics.

@@ -6,13 +6,13 @@ from simulator.reading.folds.fold import Act, Chip, Fact, Fold
 from simulator.reading.wire import batch
 
 _MEMORY = (
-    "waiting", "next", "fetched", "queue", "working", "breaker", "consumers", "status", "generation", "leader", "epoch",
+    "waiting", "next", "fetched", "queue", "working", "breaker", "status", "generation", "leader", "epoch",
     "producers", "transactions",
 )  # fmt: skip
 """The fields that are empty after a crash."""
 
-_MEMORY_BY_NAME = ("group ", "members ", "pledged ")
-"""The beginnings of the names of others, of which there is one for each group or partition."""
+_MEMORY_BY_NAME = ("group ", "members ", "pledged ", "consumers ")
+"""The beginnings of the names of others, of which there is one for each group, partition or queue."""
 
 
 def forget_everything(fold: Fold, node: str) -> None:

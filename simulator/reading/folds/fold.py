@@ -22,9 +22,10 @@ class Chip(NamedTuple):
 
     message: int
     state: str
-    """``event`` (in a log), ``waiting``, ``working``, ``done``, ``again`` (a duplicate), ``skipped``, ``refused``, or
-    ``unknown`` (nobody answered in time). In a log, a record of a transaction is ``waiting`` until that ends, and
-    ``refused`` if it is aborted; the marker that ends it is ``done`` or ``refused``."""
+    """``event`` (in a log or queue), ``back`` (in a queue again, after it was given out), ``waiting``, ``working``, ``done``,
+    ``again`` (a duplicate), ``skipped``, ``refused``, or ``unknown`` (nobody answered in time). In a log, a record of a
+    transaction is ``waiting`` until that ends, and ``refused`` if it is aborted; the marker that ends it is ``done`` or
+    ``refused``."""
 
 
 class Edit(NamedTuple):
@@ -46,6 +47,8 @@ class Fact(NamedTuple):
     a: int
     b: int
     c: int
+    time: float
+    """Milliseconds."""
 
 
 class Fold:
@@ -74,10 +77,10 @@ class Fold:
 
     def take(self, index: int) -> None:
         """Fold in one step."""
-        _, message, _, a, b, c, node, code = STEP.unpack_from(self._steps, index * STEP.size)
+        time, message, _, a, b, c, node, code = STEP.unpack_from(self._steps, index * STEP.size)
         act = self._acts[code]
         if act is not None:
-            act(self, Fact(index, self.trace.nodes[node], message, a, b, c))
+            act(self, Fact(index, self.trace.nodes[node], message, a, b, c, time))
 
     def field(self, node: str, name: str) -> Mapping[Entry, Value]:
         """A field as it is now."""
