@@ -301,7 +301,7 @@ class Channel:
                 "RESOURCE_LOCKED", f'queue "{queue}" has a single active consumer, which basic.get would bypass.'
             )
         asked.unused_since = broker.now
-        broker.run(asked)
+        broker.run(asked, look=False)
         if not asked.ready:
             return None
         item = broker.fetch(asked)
