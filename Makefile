@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 ENV = $(PYTHON) start.py --venv $(VENV)
 .DEFAULT_GOAL := help
-.PHONY: help lab test lint format types imports unit conformance lessons browser notebooks bench picture wheel clean setup python
+.PHONY: help lab test lint format types imports unit conformance lessons browser notebooks bench picture fidelity wheel clean setup python
 
 help:  ## list these commands
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ bench: setup  ## the engine beside a hand-written loop and plain SimPy
 
 picture: setup  ## draw the README's animated picture from a real run
 	$(BIN)/python -m tools.picture
+
+fidelity: setup  ## write the page about what is modelled and what is not (docs/fidelity.md) from its tables
+	$(BIN)/python -m tools.fidelity
 
 wheel: setup  ## build the wheel, course included, into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

@@ -1,8 +1,7 @@
 """A simulator of event-driven systems: say what there is, run it, read the trace."""
 
-from simulator.brokers.log.broker import KafkaBroker
 from simulator.brokers.log.cluster import KafkaTopic
-from simulator.brokers.log.controller import Election, KafkaController
+from simulator.brokers.log.nodes import Election, KafkaBroker, KafkaController
 from simulator.brokers.log.topic import Topic
 from simulator.brokers.queue.declared import Bound, ExchangeDeclared, QueueDeclared
 from simulator.brokers.queue.node import RabbitMQ

@@ -42,6 +42,11 @@ def not_negative(unit: str = "") -> dict[str, Rule]:
     return _rule(lambda value: _is_number(value) and value >= 0, f"a number of 0 or more{_in(unit)}")
 
 
+def number_from(least: float, unit: str = "") -> dict[str, Rule]:
+    """A number from ``least`` up."""
+    return _rule(lambda value: _is_number(value) and value >= least, f"a number of at least {least}{_in(unit)}")
+
+
 def at_least(least: int, *, or_none: bool = False) -> dict[str, Rule]:
     """A whole number from ``least`` up (or None, where that means "no limit")."""
 

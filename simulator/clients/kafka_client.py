@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import simpy
 
-from simulator.brokers.log.broker import KafkaBroker, controller_of
 from simulator.brokers.log.cluster import Layout
-from simulator.brokers.log.controller import layout_of
+from simulator.brokers.log.nodes import brokers_of, controllers_of, layout_of
 from simulator.message import Message
 from simulator.scenario import Scenario
 from simulator.vocabulary import IGNORED
@@ -25,23 +24,18 @@ Then = Callable[[Message | None], None]
 """Called with the answer, or with None when the time is up."""
 
 
-def brokers_near(scenario: Scenario, client: str) -> list[str]:
-    """The brokers that links join to a client, in the scenario's order."""
-    return [node.name for node in scenario.nodes_of(KafkaBroker) if scenario.linked(client, node.name)]
-
-
 def cluster_of(scenario: Scenario, client: str) -> Layout:
     """The cluster that a client is linked to."""
-    return layout_of(scenario, controller_of(scenario, brokers_near(scenario, client)[0]))
+    return layout_of(scenario, controllers_of(scenario, brokers_of(scenario, client)[0])[0])
 
 
 def client_problems(scenario: Scenario, client: str, called: str, topics: Iterable[str]) -> Iterable[str]:
     """One sentence for each thing that keeps a client from working with its cluster."""
-    near = brokers_near(scenario, client)
+    near = brokers_of(scenario, client)
     if not near:
         yield f"{called}: no KafkaBroker is linked to it; link it to every broker, or take kafka_links(nodes)."
         return
-    controllers = {controller_of(scenario, each) for each in near if _has_controller(scenario, each)}
+    controllers = {controller for each in near for controller in controllers_of(scenario, each)}
     if len(controllers) != 1:
         return
     layout = layout_of(scenario, controllers.pop())
@@ -55,12 +49,6 @@ def client_problems(scenario: Scenario, client: str, called: str, topics: Iterab
         if topic not in layout.topics:
             there = ", ".join(f'"{each}"' for each in layout.topics if not each.startswith("__")) or "none"
             yield f'{called}: the cluster has no topic "{topic}" (UNKNOWN_TOPIC_OR_PARTITION); there are: {there}.'
-
-
-def _has_controller(scenario: Scenario, broker: str) -> bool:
-    from simulator.brokers.log.controller import KafkaController
-
-    return any(scenario.linked(node.name, broker) for node in scenario.nodes_of(KafkaController))
 
 
 class ClusterClient:

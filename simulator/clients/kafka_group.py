@@ -174,7 +174,9 @@ class GroupMember:
                 if self._refused(reply):
                     return
                 continue
-            partitions = {topic: client.layout.topics[topic].partitions for topic in membership.topics}
+            # Who leads the group decides for all its members, whatever it reads itself.
+            wanted = {topic for _, told in reply.members for topic in told.topics}
+            partitions = {topic: client.layout.topics[topic].partitions for topic in sorted(wanted)}
             decided = membership.joined(reply, partitions)
             self._sim.record(JOINED, None, self._value, reply.generation, self._sim.value(reply.protocol))
             given: tuple[Any, ...] = ()

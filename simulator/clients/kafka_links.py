@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import combinations, product
 
-from simulator.brokers.log.broker import KafkaBroker
-from simulator.brokers.log.controller import KafkaController
+from simulator.brokers.log.nodes import KafkaBroker, KafkaController
 from simulator.clients.kafka_consumer import KafkaReader
 from simulator.clients.kafka_producer import KafkaProducer
 from simulator.network import Latency, Link, as_latency

@@ -10,6 +10,7 @@ from attrs import field, frozen
 
 from simulator.brokers.log.topic import NO_ACK, PROTOCOL, Topic
 from simulator.clients.arrivals import Arrivals, Every, Keys, Numbered, as_arrivals, as_keys
+from simulator.clients.retry import kafka_backoff
 from simulator.message import Message
 from simulator.scenario import Node, Scenario
 from simulator.validation import at_least, not_negative, one_of, positive
@@ -24,7 +25,7 @@ class Producer(Node):
     """Makes records and sends each until it is acknowledged, or too late.
 
     The settings have Apache Kafka's names and defaults (producer configuration, 4.0); the wait before retry n is
-    ``retry_backoff_ms`` doubled n - 1 times, at most ``retry_backoff_max_ms``, give or take a fifth (KIP-580). The
+    ``retry_backoff_ms`` doubled n - 1 times, give or take a fifth, at most ``retry_backoff_max_ms`` (KIP-580). The
     producer is not idempotent: a record whose acknowledgement is lost is sent again and stands in the log twice.
     """
 
@@ -134,8 +135,7 @@ class _Sending:
     def _late(self, attempt: _Attempt) -> None:
         sim, producer, number = self._sim, self._producer, attempt.number
         sim.note("timed_out", attempt.record, to=self._topic, attempt=number, outcome="indefinite")
-        doubled = min(producer.retry_backoff_ms * 2.0 ** min(number - 1, 62), producer.retry_backoff_max_ms)
-        wait = doubled * (0.8 + 0.4 * self._jitter())
+        wait = kafka_backoff(number, producer.retry_backoff_ms, producer.retry_backoff_max_ms, self._jitter)
         if number > producer.retries:
             self._give_up(attempt, "no retries left")
         elif sim.now + wait >= attempt.deadline:

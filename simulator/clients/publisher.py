@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from attrs import field, frozen
 
 from simulator.brokers.log.topic import NO_ACK
-from simulator.brokers.queue.node import HEADER, PROTOCOL, RETURN, RabbitMQ
+from simulator.brokers.queue.messages import HEADER
+from simulator.brokers.queue.node import PROTOCOL, RETURN, RabbitMQ
 from simulator.clients.arrivals import Arrivals, Every, Keys, ListedKeys, Numbered, as_arrivals, as_keys
 from simulator.clients.calls import Calls
 from simulator.clients.retry import Retry

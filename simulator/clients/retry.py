@@ -37,3 +37,10 @@ class Retry(Part):
 
 NO_RETRY = Retry(0)
 """One attempt, no more."""
+
+
+def kafka_backoff(retry: int, first: float, most: float, draw: Callable[[], float]) -> float:
+    """Milliseconds that Apache Kafka's clients wait before this retry, counted from 1: ``first`` doubled at each, give or take
+    a fifth, and never above ``most`` (KIP-580, ``ExponentialBackoff``)."""
+    doubled = min(first * 2.0 ** min(retry - 1, 62), most)
+    return min(doubled * (0.8 + 0.4 * draw()), most)

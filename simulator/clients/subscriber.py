@@ -53,6 +53,9 @@ class Subscriber(Node):
     """Whether it remembers, durably and together with the work's effect, what it has processed."""
     poison: tuple[str, ...] = field(default=(), converter=_as_keys, kw_only=True)
     """The keys of messages on which the work always fails."""
+    slow: tuple[str, ...] = field(default=(), converter=_as_keys, kw_only=True)
+    """The keys of messages on which the work takes ``slow_work`` instead."""
+    slow_work: Latency = field(default=Fixed(1_000.0), converter=as_latency, kw_only=True)
     requeue: bool = field(default=True, kw_only=True)
     """Where a message on which the work failed goes: back to its queue, or (False) to the dead-letter exchange, if there is
     one."""
@@ -73,8 +76,10 @@ class Subscriber(Node):
         queues = [each.name for each in brokers[0].queues]
         if self.queue not in queues:
             yield f'{self}: {brokers[0]} has no queue "{self.queue}" (NOT_FOUND); {did_you_mean(self.queue, queues)}'
-        if not isinstance(self.poison, tuple) or not all(isinstance(key, str) for key in self.poison):
-            yield f'{self}: poison is {self.poison!r}; give a list of keys, as in ["order-3"].'
+        for name in ("poison", "slow"):
+            keys = getattr(self, name)
+            if not isinstance(keys, tuple) or not all(isinstance(key, str) for key in keys):
+                yield f'{self}: {name} is {keys!r}; give a list of keys, as in ["order-3"].'
 
 
 def _brokers(scenario: Scenario, name: str) -> list[RabbitMQ]:
@@ -99,6 +104,7 @@ class _Consuming:
         (broker,) = _brokers(sim.scenario, subscriber.name)
         self._broker = broker.name
         self._work_time = subscriber.work.sampler(sim.random("work"))
+        self._slow_time = subscriber.slow_work.sampler(sim.random("slow work"))
         self._times: dict[int, int] = sim.durable.setdefault("processed", {})
         self._connection = 0
         """The id of the request that opened the connection."""
@@ -202,7 +208,7 @@ class _Consuming:
             self._done(job)
             return
         sim.record(STARTED, record, worker, cause=job.queued)
-        yield sim.sleep(self._work_time())
+        yield sim.sleep(self._slow_time() if record.key in subscriber.slow else self._work_time())
         if record.key in subscriber.poison:
             sim.record(REJECTED, record, sim.value("poison"))
             if subscriber.ack == "after":

@@ -25,7 +25,8 @@ from itertools import pairwise
 
 from attrs import frozen
 
-from simulator.reading.histories import Operation, Poll, Send, Told, history
+from simulator.reading.histories import history
+from simulator.reading.operations import Operation, Poll, Send, Told
 from simulator.trace import Trace
 
 ALLOWED = frozenset({"int-send-skip"})
@@ -62,7 +63,8 @@ def anomalies(trace: Trace) -> list[Anomaly]:
     """What is wrong with a run, judged by what its producers and consumers were told.
 
     The checker takes it that consumers read each partition from its beginning: with ``auto_offset_reset="latest"``, what
-    was there before them counts as lost if nobody read it.
+    was there before them counts as lost if nobody read it, and so does what retention took out first. It takes it, too, that
+    all read with the same ``isolation_level``: what one reads of aborted transactions, the others seem to skip.
     """
     return find(history(trace))
 

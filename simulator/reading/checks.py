@@ -11,11 +11,12 @@ from collections.abc import Iterable, Sequence
 from attrs import frozen
 
 from simulator.reading import fates, repeats
+from simulator.reading.durability import acknowledged, lost_writes
 from simulator.reading.lineage import births, label, shared_keys
-from simulator.reading.parties import groups, members, processors, topics
+from simulator.reading.parties import groups, is_topic, members, processors, topics, topics_of
+from simulator.reading.replicas import replicas
 from simulator.reading.sentences import sentence as tell
 from simulator.trace import Step, Trace
-from simulator.vocabulary import APPENDED
 
 
 @frozen(repr=False)
@@ -107,7 +108,7 @@ def per_key_order(trace: Trace, name: str) -> Verdict:
         for index in (born[worst.earlier.id].step, born[worst.later.id].step, *(step.index for step in worst.steps))
     )
     more = _more(len(found) - 1, "other reordering")
-    verb = "stored" if name in topics(trace) else "processed"
+    verb = "stored" if is_topic(trace, name) else "processed"
     return Verdict(
         "per_key_order", False, f"{earlier} was {verb} by {name} after {later}, which was made later{more}.", steps
     )
@@ -116,43 +117,39 @@ def per_key_order(trace: Trace, name: str) -> Verdict:
 def no_lost_acknowledged_write(trace: Trace, topic: str | None = None) -> Verdict:
     """What a producer was told is stored is in the log at the end.
 
-    Jepsen's analyses call its breach a "lost write". A place in the log holds what was last appended to it.
+    Jepsen's analyses call its breach a "lost write". A place in the log holds what was last appended to it; in a cluster the
+    log is that of a partition's leader.
     """
-    places = None if topic is None else members(trace, topic)
-    content: dict[tuple[int, int, int], int] = {}
-    acknowledged: dict[int, tuple[int, int, int]] = {}
-    for index, _, kind, node, message, _, a, b, _ in trace.rows("appended", "acknowledged"):
-        if kind == APPENDED:
-            content[node, a, b] = message
-        else:
-            acknowledged.setdefault(message, (index, a, b))
-    stored = set(content.values())
-    aims = _aims(trace) if places is not None else {}
-    judged = {number: at for number, at in acknowledged.items() if places is None or aims.get(number, frozenset()) & places}
-    lost = [number for number in judged if number not in stored]
+    judged, lost = acknowledged(trace, topic), lost_writes(trace, topic)
     of = "" if topic is None else f" of {topic}"
     if not lost:
         return Verdict("no_lost_acknowledged_write", True, f"All {len(judged):,} acknowledged records{of} are in the log.")
-    born = births(trace)
     first = lost[0]
+    why = f": {first.why}" if first.why else ""
     sentence = (
-        f"{label(trace, first, shared_keys(trace))} was acknowledged, but is not in the log"
+        f"{label(trace, first.message.id, shared_keys(trace))} was acknowledged, but is not in the log{why}"
         f"{_more(len(lost) - 1, 'other record')}."
     )
-    indexes = [born[first].step] if first in born else []
-    return Verdict(
-        "no_lost_acknowledged_write", False, sentence, tuple(trace[index] for index in [*indexes, judged[first][0]])
-    )
+    return Verdict("no_lost_acknowledged_write", False, sentence, first.steps)
 
 
-def _aims(trace: Trace) -> dict[int, frozenset[int]]:
-    """Where each message was sent."""
-    found: dict[int, frozenset[int]] = {}
-    for row in trace.rows("sent"):
-        known = found.get(row[4], frozenset())
-        if row[6] not in known:
-            found[row[4]] = known | {row[6]}
-    return found
+def no_aborted_read(trace: Trace, name: str) -> Verdict:
+    """Nothing took effect at a node or group that was written in a transaction which was aborted.
+
+    Jepsen calls its breach G1a, an aborted read (Atul Adya, "Weak Consistency", 1999). A consumer with
+    ``isolation_level="read_committed"`` is safe from it.
+    """
+    aborted = replicas(trace).aborted
+    places = members(trace, name)
+    read = [row for row in trace.rows("processed") if row[3] in places and row[4] in aborted]
+    if not read:
+        return Verdict("no_aborted_read", True, f"{name} acted on nothing that was taken back.")
+    first = read[0]
+    others = _more(len({row[4] for row in read}) - 1, "other record")
+    called = label(trace, first[4], shared_keys(trace))
+    sentence = f"{name} acted on {called}, whose transaction was aborted{others}."
+    indexes = sorted({births(trace)[first[4]].step, first[0], aborted[first[4]]})
+    return Verdict("no_aborted_read", False, sentence, tuple(trace[index] for index in indexes))
 
 
 def converged(trace: Trace, names: Iterable[str] | None = None) -> Verdict:
@@ -193,14 +190,19 @@ def converged(trace: Trace, names: Iterable[str] | None = None) -> Verdict:
 
 
 def every(trace: Trace) -> list[Verdict]:
-    """The checks that apply to this trace: each group's (or without groups, each working node's) guarantees, then the whole's."""
+    """The checks that apply to this trace: each group's (or without groups, each working node's) guarantees, then the whole's.
+
+    Where exchanges led something to some groups only, the groups are not meant to know the same, and are not asked to.
+    """
     verdicts: list[Verdict] = []
     workers = list(groups(trace)) or list(processors(trace))
     for name in workers:
         verdicts += [at_most_once(trace, name, of="operation"), at_least_once(trace, name), per_key_order(trace, name)]
     if topics(trace) and any(True for _ in trace.rows("acknowledged")):
         verdicts.append(no_lost_acknowledged_write(trace))
-    if len(workers) > 1:
+    if any(True for _ in trace.rows("begun")):
+        verdicts += [no_aborted_read(trace, name) for name in workers if topics_of(trace, name)]
+    if len(workers) > 1 and not any(fates.led_elsewhere(trace, name) for name in workers):
         verdicts.append(converged(trace))
     return verdicts
 
@@ -216,7 +218,7 @@ def _join(
     evidence: tuple[Step, ...] = ()
     if doubles:
         worst = doubles[0]
-        verb = "stored" if name in topics(trace) else "processed"
+        verb = "stored" if is_topic(trace, name) else "processed"
         times = {2: "twice", 3: "three times"}.get(worst.times, f"{worst.times} times")
         others = _more(len(doubles) - 1, "other repeat")
         parts.append(f"{label(trace, worst.message.id, shared)} was {verb} {times} by {name}{others}")

@@ -7,16 +7,31 @@ says, and never from the time that is left.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Literal
 
 from attrs import frozen
 
 from simulator.message import Message
+from simulator.reading.cluster_inquiry import ClusterInquiry
+from simulator.reading.clusters import destinations
 from simulator.reading.inquiry import Fate, Inquiry
 from simulator.reading.lineage import Piece, births, origins, pieces
 from simulator.reading.memo import remembered
-from simulator.reading.parties import clients, group_of, members, queues, read_by, topics
+from simulator.reading.parties import (
+    clients,
+    consumed,
+    group_of,
+    in_cluster,
+    members,
+    names_topic_in_cluster,
+    queues,
+    read_by,
+    sources,
+    targets,
+    topics,
+)
+from simulator.reading.replicas import stored
+from simulator.reading.transactions import withdrawn
 from simulator.trace import Step, Trace
 
 Of = Literal["message", "operation"]
@@ -43,7 +58,8 @@ def losses(trace: Trace, name: str, *, of: Of = "message") -> list[Missing]:
 
     For a group this is every record sent to a topic it reads; for a service, every request sent to it, unless another message
     of the same operation took effect in its place, or still may. With ``of="operation"``: every record or request of a
-    client that links lead on from to there, whether or not any message ever carried it that far.
+    client that links (or the topics of a cluster) lead on from to there, whether or not any message ever carried it that far.
+    What its own maker has taken back, by aborting the transaction, was meant for nobody.
     """
     return [_shown(trace, name, number, fate) for number, fate in _known(trace, name, of).items() if fate.lost]
 
@@ -62,29 +78,56 @@ def _known(trace: Trace, name: str, of: Of) -> dict[int, Fate]:
     return _judge(trace, name) if of == "message" else _judge_operations(trace, name)
 
 
-def done_at(trace: Trace, nodes: Iterable[int]) -> set[int]:
-    """The messages that took effect at these nodes, or were recognised there as done before."""
-    wanted = set(nodes)
-    return {row[4] for row in trace.rows("processed", "skipped") if row[3] in wanted}
+def done_at(trace: Trace, name: str) -> set[int]:
+    """The messages that took effect at a node or in a group, or were recognised there as done before; in a cluster's topic,
+    those that stand there."""
+    if names_topic_in_cluster(trace, name):
+        return {place.record for place in stored(trace, name)}
+    places = members(trace, name)
+    return {row[4] for row in trace.rows("processed", "skipped") if row[3] in places}
 
 
 def expected(trace: Trace, name: str) -> list[int]:
     """The records and requests that were meant for a node or group, by id, in order of birth.
 
     They were sent or published to it or to a topic or queue it reads, are or were in such a one, or were made by a node
-    that can send to nobody else.
+    that can send to nobody else. What a broker's exchanges led to queues of others only was meant for those.
+    In a cluster, they are what was made for a topic it reads and not taken back.
     """
     born = births(trace)
-    aims = set(members(trace, name)) | {trace.node_index(kept) for kept in read_by(trace, name)}
-    stored = {row[4] for row in trace.rows("appended", "enqueued") if row[3] in aims}
-    meant = {row[4] for row in trace.rows("sent", "published") if row[6] in aims} | stored
+    read = [name] if names_topic_in_cluster(trace, name) else read_by(trace, name)
+    for_topics = {
+        number for number, topic in destinations(trace).items() if topic in read and number not in withdrawn(trace)
+    }
+    if names_topic_in_cluster(trace, name):
+        return [number for number in born if number in for_topics]
+    aims = set(members(trace, name)) | {trace.node_index(kept) for kept in read if not in_cluster(trace, kept)}
+    stored_there = {row[4] for row in trace.rows("appended", "enqueued") if row[3] in aims}
+    meant = {row[4] for row in trace.rows("sent", "published") if row[6] in aims} | stored_there
     only = {
         place
         for place, node in enumerate(trace.nodes)
         if len(ahead := trace.scenario.downstream(node)) == 1 and trace.node_index(ahead[0]) in aims
     }
-    found = [number for number, birth in born.items() if number in meant or birth.node in only]
-    return found + sorted(stored - born.keys())
+    for_others = led_elsewhere(trace, name)
+    found = [
+        number
+        for number, birth in born.items()
+        if (number in meant or birth.node in only or number in for_topics) and number not in for_others
+    ]
+    return found + sorted(stored_there - born.keys())
+
+
+@remembered
+def led_elsewhere(trace: Trace, name: str) -> set[int]:
+    """The messages, by id, that exchanges led to some queues, and to none that this node or group consumes."""
+    own = consumed(trace, name)
+    if not own:
+        return set()
+    led: dict[bool, set[int]] = {True: set(), False: set()}
+    for row in trace.rows("readied"):
+        led[trace.values[row[6]] in own].add(row[4])
+    return led[False] - led[True]
 
 
 def _shown(trace: Trace, name: str, number: int, fate: Fate) -> Missing:
@@ -96,9 +139,14 @@ def _shown(trace: Trace, name: str, number: int, fate: Fate) -> Missing:
 @remembered
 def _fates(trace: Trace, name: str) -> dict[int, Fate]:
     """Each message that was meant for a name and did not take effect there."""
-    done = done_at(trace, members(trace, name))
+    done = done_at(trace, name)
     absent = [number for number in expected(trace, name) if number not in done]
-    return Inquiry(trace, name, absent).verdicts() if absent else {}
+    in_topics = [number for number in absent if number in destinations(trace)]
+    elsewhere = [number for number in absent if number not in destinations(trace)]
+    found = Inquiry(trace, name, elsewhere).verdicts() if elsewhere else {}
+    if in_topics:
+        found |= ClusterInquiry(trace, name, in_topics).verdicts()
+    return {number: found[number] for number in absent}
 
 
 @remembered
@@ -108,7 +156,7 @@ def _judge(trace: Trace, name: str) -> dict[int, Fate]:
     Of several messages that all failed to carry the same, only the last is told.
     """
     fates, piece = _fates(trace, name), pieces(trace)
-    done = {piece.get(number) for number in done_at(trace, members(trace, name))} if fates else set()
+    done = {piece.get(number) for number in done_at(trace, name)} if fates else set()
     last: dict[Piece | int, int] = {}
     for number, fate in fates.items():
         own = piece.get(number, number)
@@ -133,10 +181,10 @@ def _open_before(trace: Trace, name: str, origin: int) -> Fate | None:
 @remembered
 def _stages_before(trace: Trace, name: str) -> tuple[str, ...]:
     """The nodes and groups that do work and from which links lead to this one, over however many nodes."""
-    behind = {trace.nodes[place] for place in members(trace, name)}
+    behind = _ends(trace, name)
     frontier = sorted(behind)
     while frontier:
-        frontier = [each for node in frontier for each in trace.scenario.upstream(node) if each not in behind]
+        frontier = [each for node in frontier for each in sources(trace)[node] if each not in behind]
         behind.update(frontier)
     idle = {*topics(trace), *queues(trace), *clients(trace)}
     stages = (group_of(trace, node) for node in trace.nodes if node in behind and node not in idle)
@@ -146,12 +194,12 @@ def _stages_before(trace: Trace, name: str) -> tuple[str, ...]:
 @remembered
 def _judge_operations(trace: Trace, name: str) -> dict[int, Fate]:
     origin = origins(trace)
-    reached = {origin.get(number, number) for number in done_at(trace, members(trace, name))}
+    reached = {origin.get(number, number) for number in done_at(trace, name)}
     makers = {trace.node_index(client) for client in clients(trace) if _leads_to(trace, client, name)}
     found = {
         number: Fate(True, "nothing carried it there", birth.step)
         for number, birth in births(trace).items()
-        if birth.node in makers and number not in reached
+        if birth.node in makers and number not in reached and number not in withdrawn(trace)
     }
     # The later stage tells more of the operation's end, so it comes last; but whatever is open anywhere keeps it open.
     for stage in (*_stages_before(trace, name), name) if found else ():
@@ -164,9 +212,14 @@ def _judge_operations(trace: Trace, name: str) -> dict[int, Fate]:
 
 def _leads_to(trace: Trace, client: str, name: str) -> bool:
     """Whether links lead from a client to a node or group, over however many nodes."""
-    ends = {trace.nodes[place] for place in members(trace, name)}
+    ends = _ends(trace, name)
     seen, frontier = {client}, [client]
     while frontier and not ends & seen:
-        frontier = [each for node in frontier for each in trace.scenario.downstream(node) if each not in seen]
+        frontier = [each for node in frontier for each in targets(trace)[node] if each not in seen]
         seen.update(frontier)
     return bool(ends & seen)
+
+
+def _ends(trace: Trace, name: str) -> set[str]:
+    """What a name stands for where messages go along links and through topics."""
+    return {name} if names_topic_in_cluster(trace, name) else {trace.nodes[place] for place in members(trace, name)}

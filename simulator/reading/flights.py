@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from simulator.brokers.log.protocol import copied
 from simulator.message import Message
+from simulator.reading.wire import batch
 from simulator.trace import Trace
 from simulator.vocabulary import DUPLICATED, LOST, SENT
 
@@ -28,15 +30,33 @@ class Flight(NamedTuple):
     """Why it was lost; empty if it was not."""
 
 
+_RECORDS = {
+    # Connection, delivery tag, record, redelivered.
+    "deliver": slice(2, 3),
+    # Partition, offset, record, and again.
+    "records": slice(2, None, 3),
+    # Record, receipt handle, count, and again.
+    "messages": slice(0, None, 3),
+    # Queue, number, record, and what else the next queue must know of it.
+    "letter": slice(2, 3),
+}
+"""Where in the payload of each kind of message the records stand."""
+
+
 def carried(message: Message) -> tuple[int, ...]:
-    """The ids of the records that a message brings to a consumer; none for any other message."""
-    if message.kind == "deliver" and isinstance(message.payload, tuple):
-        # Connection, delivery tag, record, redelivered.
-        return message.payload[2:3]
-    if message.kind != "records" or not isinstance(message.payload, tuple):
+    """The ids of the records that a message brings along: to a consumer or another queue, or in a cluster to a partition's leader
+    or followers. None for a message that is a record itself, or part of a protocol.
+    """
+    payload = message.payload
+    if not isinstance(payload, tuple):
         return ()
-    # The payload is flat: partition, offset, record, and again.
-    return message.payload[2::3]
+    if message.kind == "replicate" and message.in_reply_to:
+        return copied(payload)
+    if message.kind in _RECORDS:
+        # A cluster's brokers also answer with errors and with nothing but a place: what is below 1 is no record.
+        return tuple(number for number in payload[_RECORDS[message.kind]] if isinstance(number, int) and number > 0)
+    asked = batch(message)
+    return asked.records if asked is not None else ()
 
 
 def flights(trace: Trace) -> list[Flight]:

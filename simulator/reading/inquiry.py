@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from simulator.reading.lineage import births
-from simulator.reading.parties import members, read_by, topics_of, value_of
+from simulator.reading.parties import consumed, groups, in_cluster, keepers, members, read_by, topics_of, value_of
 from simulator.trace import Trace
 from simulator.vocabulary import (
     ABANDONED,
@@ -34,7 +34,7 @@ from simulator.vocabulary import (
     STARTED,
 )  # fmt: skip
 
-_PATIENCE = ("request_timeout_ms", "call_timeout", "timeout")
+PATIENCE = ("request_timeout_ms", "call_timeout", "timeout")
 """The settings by which a node notices that no answer came; None means that it waits for ever and never sends again."""
 
 
@@ -59,7 +59,7 @@ class Inquiry:
         self._born = births(trace)
         self._missing = missing
         self._places = members(trace, name)
-        self._aims = self._places | {trace.node_index(kept) for kept in read_by(trace, name)}
+        self._aims = self._places | {place for kept in read_by(trace, name) for place in keepers(trace, kept)}
         self._last: dict[int, int] = {}
         self._flying: dict[int, tuple[int, int]] = {}
         self._held: dict[int, tuple[int, int]] = {}
@@ -70,6 +70,9 @@ class Inquiry:
         """How a message last left a queue: the step's index, kind, and the queue that it was moved to."""
         self._routed: dict[int, list[tuple[int, int, int]]] = {}
         """Where a message is in a broker that routes, as (node, queue, place); the queue as a shared value."""
+        own = consumed(trace, name)
+        self._foreign = {queue for other in groups(trace) for queue in consumed(trace, other) if own} - own
+        """Queues that only others consume: what stands or stood there as well is no concern of this one's."""
         self._settled: dict[int, tuple[int, str]] = {}
         """How a message last left such a queue, or found none: the step's index, and the reason."""
         self._abandoned: dict[int, tuple[int, str]] = {}
@@ -85,7 +88,7 @@ class Inquiry:
         """Where the group goes on reading, by topic and partition: as it last committed, or was last assigned."""
         trace = self._trace
         value = value_of(trace, self._name)
-        read = topics_of(trace, self._name)
+        read = [topic for topic in topics_of(trace, self._name) if not in_cluster(trace, topic)]
         # An ``assigned`` step names a partition but no topic, so it can only be told where there is only one.
         sole_topic = trace.node_index(read[0]) if len(read) == 1 else -1
         return {
@@ -144,6 +147,8 @@ class Inquiry:
 
     def _see_routing(self, index: int, kind: int, node: int, message: int, a: int, b: int, c: int) -> None:
         """What a broker with exchanges and queues does with a message."""
+        if kind in (READIED, REQUEUED, SETTLED) and self._trace.values[a] in self._foreign:
+            return
         if kind == ROUTED and not b:
             self._settled[message] = (index, "no queue was there to take it")
         elif kind == READIED:
@@ -223,11 +228,11 @@ class Inquiry:
         if self._crashed.get(maker, -1) > max(self._born[number].step, self._resent.get(number, -1)):
             return False
         node = self._trace.scenario.nodes[maker]
-        if getattr(node, "acks", None) in (0, "0"):
+        if getattr(node, "acks", None) in (0, "0") or getattr(node, "confirm", None) is False:
             return False
         if number in self._refused:
             return True
-        for setting in _PATIENCE:
+        for setting in PATIENCE:
             if hasattr(node, setting):
                 return getattr(node, setting) is not None
         return maker in self._listening

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from attrs import frozen
 
+from simulator.reading.clusters import cluster, number_of, topic_of
 from simulator.reading.memo import remembered
-from simulator.reading.parties import extent, groups, members, topics_of, value_of
+from simulator.reading.parties import extent, groups, in_cluster, members, topics_of, value_of
 from simulator.trace import Trace
 from simulator.values import Span
-from simulator.vocabulary import APPENDED, COMMITTED
+from simulator.vocabulary import ADVANCED, APPENDED, COMMITTED, ELECTED, TRUNCATED
 
 
 @frozen
@@ -21,9 +22,10 @@ class PartitionLag:
     topic: str
     partition: int
     messages: int
-    """The log end offset minus the group's committed offset, as Apache Kafka's ``kafka-consumer-groups`` tells it."""
+    """The log end offset minus the group's committed offset, as Apache Kafka's ``kafka-consumer-groups`` tells it. In a cluster
+    a log ends at its leader's high watermark: what is behind nobody can read."""
     ms: float
-    """How long the oldest record that is not committed has been in the log; 0 if there is none."""
+    """How long the oldest record that is not committed could have been read; 0 if there is none."""
 
 
 @frozen(repr=False)
@@ -51,22 +53,48 @@ class LagSeries:
 
 
 class _Partition:
-    """One partition's history: when each offset came, and what the group had committed when."""
+    """One partition's history: where its log ended when, and what the group had committed when."""
 
     def __init__(self) -> None:
-        self.appended: list[float] = []
+        self.times: list[float] = []
+        self.ends: list[int] = []
+        """Where the log ended from each of these times on."""
         self.commit_times: list[float] = []
         self.commits: list[int] = []
         self.start = 0
+        self._turns = [0]
+        """The places in `ends` where it went back: a leader that knew of less has taken over."""
+
+    def ends_at(self, time: float, end: int) -> None:
+        """From this time on the log ends here."""
+        if self.ends and end < self.ends[-1]:
+            self._turns.append(len(self.ends))
+        self.times.append(time)
+        self.ends.append(end)
 
     def at(self, time: float) -> tuple[int, float]:
         """(messages, ms) behind, at the end of this moment."""
-        end = bisect_right(self.appended, time)
+        now = bisect_right(self.times, time) - 1
         place = bisect_right(self.commit_times, time)
         read = self.commits[place - 1] if place else self.start
+        end = self.ends[now] if now >= 0 else 0
         if read >= end:
             return 0, 0.0
-        return end - read, time - self.appended[read]
+        turn = self._turns[bisect_right(self._turns, now) - 1]
+        return end - read, time - self.times[bisect_right(self.ends, read, turn, now + 1)]
+
+    def changes(self) -> Iterator[tuple[float, int]]:
+        """(time, by how much) for each change of how far the group is behind."""
+        end = 0
+        for time, new in zip(self.times, self.ends, strict=True):
+            yield time, new - end
+            end = new
+        # What is committed beyond the log's end, as of records that are not there, counts for nothing.
+        read = self.start
+        yield 0.0, -read
+        for time, commit in zip(self.commit_times, self.commits, strict=True):
+            yield time, read - commit
+            read = commit
 
 
 def lag(trace: Trace, group: str, *, at: float | None = None) -> tuple[PartitionLag, ...]:
@@ -107,15 +135,7 @@ def total_lag(trace: Trace, group: str, *, at: float | None = None) -> int:
 
 def backlog(trace: Trace, group: str) -> list[tuple[float, int]]:
     """(time, messages behind in all partitions together) after each change, beginning at 0 ms."""
-    histories = list(_histories(trace, group).values())
-    changes = [(time, 1) for history in histories for time in history.appended]
-    for history in histories:
-        # What is committed beyond the log's end, as of records that are not there, counts for nothing.
-        read = history.start
-        changes.append((0.0, -read))
-        for time, commit in zip(history.commit_times, history.commits, strict=True):
-            changes.append((time, read - commit))
-            read = commit
+    changes = [change for history in _histories(trace, group).values() for change in history.changes()]
     series: list[tuple[float, int]] = [(0.0, 0)]
     behind = 0
     for time, change in sorted(changes, key=lambda each: each[0]):
@@ -129,34 +149,75 @@ def backlog(trace: Trace, group: str) -> list[tuple[float, int]]:
 @remembered
 def _histories(trace: Trace, group: str) -> dict[tuple[str, int], _Partition]:
     """Every partition of every topic that the group reads, in the order of topics and numbers."""
-    places = members(trace, group)
     read = topics_of(trace, group)
     if not read:
         known = ", ".join(groups(trace)) or "none"
         raise ValueError(f'"{group}" reads no topic, so it has no lag; the groups here are: {known}.')
+    in_nodes = [topic for topic in read if not in_cluster(trace, topic)]
     found = {
         (topic, partition): _Partition()
-        for topic in read
+        for topic in in_nodes
         for partition in range(getattr(trace.scenario.node(topic), "partitions", 1))
     }
+    _follow_topics(trace, group, in_nodes, found)
+    _follow_cluster(trace, group, [topic for topic in read if topic not in in_nodes], found)
+    return found
+
+
+def _follow_topics(trace: Trace, group: str, read: Sequence[str], found: dict[tuple[str, int], _Partition]) -> None:
+    """What happened to the partitions of topics that are nodes of their own."""
+    places = members(trace, group)
     kept = {trace.node_index(topic): topic for topic in read}
     value = value_of(trace, group)
-    for _, time, kind, node, _, _, partition, offset, told in trace.rows("appended", "assigned", "committed"):
+    for _, time, kind, node, _, _, partition, offset, told in (
+        trace.rows("appended", "assigned", "committed") if read else ()
+    ):
         if kind in (APPENDED, COMMITTED):
             topic = kept.get(node)
             if topic is None:
                 continue
             history = found.setdefault((topic, partition), _Partition())
             if kind == APPENDED:
-                history.appended.append(time)
+                history.ends_at(time, len(history.ends) + 1)
             elif told == value:
                 history.commit_times.append(time)
                 history.commits.append(offset)
-        elif told == value and node in places and len(read) == 1:
+        elif told == value and node in places and len(read) == 1 and partition >= 0:
             history = found.setdefault((read[0], partition), _Partition())
             if not history.commits and not history.start:
                 history.start = offset
-    return found
+
+
+def _follow_cluster(trace: Trace, group: str, read: Sequence[str], found: dict[tuple[str, int], _Partition]) -> None:
+    """What happened to the partitions of a cluster's topics: they end at the high watermark of whoever leads at the time."""
+    there = cluster(trace)
+    if there is None or not read:
+        return
+    by_name = {name: _Partition() for topic in read for name in there.partitions(topic)}
+    found |= {(topic_of(name), number_of(name)): history for name, history in by_name.items()}
+    places, value = members(trace, group), value_of(trace, group)
+    leader = {name: there.replicas(name)[0] for name in by_name}
+    marks: dict[tuple[str, str], int] = {}
+    kinds = ("advanced", "truncated", "elected", "assigned", "reset", "committed")
+    for _, time, kind, node, _, _, a, b, told in trace.rows(*kinds):
+        name = str(trace.values[-a]) if a < 0 else ""
+        if name not in by_name:
+            continue
+        history, at = by_name[name], trace.nodes[node]
+        if kind == ELECTED:
+            leader[name] = trace.values[b] or leader[name]
+            mark = marks.get((leader[name], name), 0)
+            if mark != (history.ends[-1] if history.ends else 0):
+                history.ends_at(time, mark)
+        elif kind in (ADVANCED, TRUNCATED):
+            marks[at, name] = b if kind == ADVANCED else min(b, marks.get((at, name), 0))
+            if at == leader[name] and kind == ADVANCED:
+                history.ends_at(time, b)
+        elif kind == COMMITTED and told == value:
+            history.commit_times.append(time)
+            history.commits.append(b)
+        elif node in places and kind != COMMITTED and b >= 0 and not history.commits and not history.start:
+            history.start = b
 
 
 def slope(times: Sequence[float], values: Sequence[float]) -> float:

@@ -11,7 +11,8 @@ from simulator.message import Message
 from simulator.reading.fates import Of
 from simulator.reading.lineage import births, pieces
 from simulator.reading.memo import remembered
-from simulator.reading.parties import members, topics
+from simulator.reading.parties import is_topic, members, names_topic_in_cluster
+from simulator.reading.replicas import stored
 from simulator.trace import Step, Trace
 
 
@@ -46,9 +47,14 @@ class Reordering:
 
 @remembered
 def effects(trace: Trace, name: str) -> list[tuple[int, int]]:
-    """(step index, message id) of each effect at a node or group: what was processed there, or for a topic, appended."""
+    """(step index, message id) of each effect at a node or group: what was processed there, or for a topic, appended.
+
+    In a cluster's topic, what was cut off again or whose transaction was not committed has no effect.
+    """
+    if names_topic_in_cluster(trace, name):
+        return [(place.step, place.record) for place in stored(trace, name)]
     places = members(trace, name)
-    kind = "appended" if name in topics(trace) else "processed"
+    kind = "appended" if is_topic(trace, name) else "processed"
     return [(row[0], row[4]) for row in trace.rows(kind) if row[3] in places]
 
 

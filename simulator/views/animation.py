@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from simulator.trace import Trace
+from simulator.views.marks import Mark
 from simulator.views.replay_data import replay_data
-from simulator.views.scene import NODE_RADIUS, Mark, Moving, Picture
+from simulator.views.scene import NODE_RADIUS, Moving, Picture
 from simulator.views.style import FONT, GROUND, LOOKS, SHAPES
 
 _EDGE, _CAPTION, _REST = 18.0, 58.0, 2.0
@@ -159,7 +160,7 @@ def _part(fraction: float) -> str:
 
 def _layer(mark: Mark) -> int:
     """What lies on top of what: links and their heads, nodes, then inside the nodes boxes, bars, shapes and text."""
-    if mark.kind == "line" and mark.style == "strong" or mark.kind == "area" and mark.colour == "line":
+    if mark.colour == "line" and (mark.kind == "area" or mark.kind == "line" and mark.style == "strong"):
         return 0
     if mark.kind == "box":
         return 1 if mark.at[4] == NODE_RADIUS else 2

@@ -127,7 +127,7 @@ def layout(
             start = starts[passing.layer]
             points += [(start, middle[id(passing)]), (start + depth[passing.layer], middle[id(passing)])]
         points.append((begins[last.name], ports[number, 1]))
-        lines.append(tuple(_curved(points)))
+        lines.append(tuple(curved(points)))
 
     boxes = {}
     for name, (width, height) in sizes.items():
@@ -251,7 +251,7 @@ def _ports(chains: Sequence[Sequence[_Place]], middle: Mapping[int, float]) -> d
     return ports
 
 
-def _curved(points: Sequence[Point]) -> Iterator[Point]:
+def curved(points: Sequence[Point]) -> Iterator[Point]:
     """The same way with soft bends: each hop leaves and arrives along the flow."""
     yield points[0]
     for (a0, b0), (a1, b1) in itertools.pairwise(points):

@@ -162,6 +162,15 @@ function createPlayer(data, options) {
     if (top < list.scrollTop || top + ROW > list.scrollTop + height) list.scrollTop = Math.max(0, top - 3 * ROW);
   }
 
+  // Where the picture is wider than its place, the node of the step is scrolled to.
+  function keepNodeInSight(node) {
+    const room = theatre.clientWidth, whole = theatre.scrollWidth;
+    if (whole <= room) return;
+    const [begin, end] = stage.reach(node).map(part => part * whole);
+    if (begin < theatre.scrollLeft || end - begin > room) theatre.scrollLeft = begin - 8;
+    else if (end > theatre.scrollLeft + room) theatre.scrollLeft = end - room + 8;
+  }
+
   // The steps that led to this one, the nearest first.
   function chainOf(step) {
     const chain = [];
@@ -191,15 +200,18 @@ function createPlayer(data, options) {
 
   function drawStep(changed) {
     const at = Math.max(current, 0);
-    stage.drawNodes(state, changed, current < 0 ? 0 : data.message[at], current < 0 ? -1 : data.node[at]);
+    stage.drawNodes(
+      state, changed, current < 0 ? 0 : data.message[at], current < 0 ? -1 : data.node[at], data.lit[current] ?? []);
     stage.drawCuts(timeAt(current));
-    say.textContent = told(current);
+    say.replaceChildren(html('span', {}, told(current)));
+    if (data.notes[current]) say.append(' ', html('span', {class: 'eda-note'}, data.notes[current]));
     say.dataset.step = current;
     slider.value = placeOf(current);
     slider.setAttribute('aria-valuetext', current < 0 ? told(-1) : `Step ${current + data.first}: ${told(current)}`);
     toStart.disabled = back.disabled = current === -1;
     on.disabled = toEnd.disabled = current >= shown.at(-1);
     keepInSight();
+    if (current >= 0) keepNodeInSight(data.node[current]);
     drawList();
     drawCauses();
   }

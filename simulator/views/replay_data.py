@@ -7,34 +7,28 @@ Steps, and what refers to them, count from 0 at the stretch's first one; -1 stan
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from simulator.network import Cut, Exponential, Fixed, Latency, LogNormal, Uniform
 from simulator.reading.causes import firsts, reason
 from simulator.reading.flights import Flight, carried
 from simulator.reading.frames import Chip, Edit, Frames, frames
-from simulator.reading.lineage import births
+from simulator.reading.routes import routes
 from simulator.reading.sentences import sentence
-from simulator.trace import Step, Trace
+from simulator.trace import Trace
 from simulator.validation import did_you_mean
 from simulator.views.layout import Layout, layout
-from simulator.views.panels import CHARACTER, COMPACT, ROOMY, USUAL, Labels, as_json, panels
+from simulator.views.looks import NOTABLE, background, message_looks, tone
+from simulator.views.panel import CHARACTER, COMPACT, ROOMY, USUAL, Slots, as_json
+from simulator.views.panels import Labels, panels
+from simulator.views.routing_map import lit_parts
 from simulator.views.style import LOOKS
 
 MOST_STEPS = 5_000
 """More than that nobody steps through, and the page would grow slow."""
 
-TONES = {
-    "lost": "lost", "duplicated": "again", "timed_out": "unknown", "failed": "refused", "abandoned": "refused",
-    "rejected": "refused", "crashed": "down", "paused": "paused", "opened": "open", "half_opened": "half-open",
-    "skipped": "skipped", "acknowledged": "done", "completed": "done", "queued": "waiting", "started": "working",
-    "processed": "done", "appended": "event", "fetched": "event", "enqueued": "event", "received": "working",
-    "reappeared": "waiting", "deduplicated": "skipped", "expired": "lost", "dead_lettered": "refused",
-}  # fmt: skip
-"""The look of each kind of step, where it is not its message's."""
-
-NOTABLE = ("lost", "again", "resent", "unknown", "refused", "down", "paused", "open", "skipped")
-"""The looks of steps that the timeline marks."""
+_WIDE = 1_100.0
+"""A picture that is wider than that at its full size shows less in each row, if it can."""
 
 
 def replay_data(
@@ -100,6 +94,13 @@ class _Table:
         return number
 
 
+class _Room(NamedTuple):
+    """How much of what nodes hold is in sight, and how far apart their columns are."""
+
+    slots: Slots
+    gap: float
+
+
 class _Recording:
     """One stretch of one trace."""
 
@@ -124,10 +125,13 @@ class _Recording:
         labels = Labels(trace, self._held)
         widest = max((len(labels.of(each)) for each in self._held), default=2) * CHARACTER
         columns = len({box.x for box in layout(trace.scenario).boxes.values()})
-        slots = COMPACT if compact else ROOMY if columns <= 3 else USUAL
-        shown = panels(trace, self._before, self._edits, label_width=widest, slots=slots)
-        sizes = {name: (panel.width, panel.height) for name, panel in shown.items()}
-        wide = layout(trace.scenario, sizes, gap=64 if compact else 110 if columns <= 3 else 84)
+        rooms = [_Room(COMPACT, 64)] if compact else [_Room(ROOMY, 110), _Room(USUAL, 84), _Room(USUAL, 64)]
+        for slots, gap in rooms if columns <= 3 else rooms[-2:]:
+            shown = panels(trace, self._before, self._edits, label_width=widest, slots=slots)
+            sizes = {name: (panel.width, panel.height) for name, panel in shown.items()}
+            wide = layout(trace.scenario, sizes, gap=gap)
+            if wide.width <= _WIDE:
+                break
         tall = layout(trace.scenario, sizes, down=True, gap=48 if compact else 64, spread=16)
         paths, values = _Table(), _Table()
         return {
@@ -151,6 +155,8 @@ class _Recording:
             "values": [list(each) if isinstance(each, Chip) else each for each in values.values],
             "flights": list(self._flight_rows()),
             "marks": self._marks(),
+            "lit": self._lit(),
+            "notes": self._notes(),
             "focus": self._focus(focus),
         }
 
@@ -162,7 +168,7 @@ class _Recording:
     def _columns(self) -> dict[str, Any]:
         kinds = {name: place for place, name in enumerate(self._kind_names())}
         steps = self._steps
-        told = [self._tone(step) for step in steps]
+        told = [tone(step, self._looks) for step in steps]
         tones = sorted(set(told) - {""})
         return {
             "time": [round(step.time, 3) for step in steps],
@@ -172,30 +178,18 @@ class _Recording:
             "cause": [max(reason(self._trace, step.index) - self._start, -1) for step in steps],
             "sentence": [sentence(step) for step in steps],
             "tones": tones,
-            "tone": [tones.index(tone) if tone else -1 for tone in told],
+            "tone": [tones.index(each) if each else -1 for each in told],
             "notable": NOTABLE,
             "legend": sorted(self._seen(tones), key=list(LOOKS).index),
-            "quiet": "".join("1" if quiet else "0" for quiet in self._quiet()),
+            "quiet": "".join("1" if quiet else "0" for quiet in background(steps, self._looks)),
         }
-
-    def _tone(self, step: Step) -> str:
-        if step.kind in {"processed", "sent"} and step.data["attempt"] > 1:
-            return "again" if step.kind == "processed" else "resent"
-        if step.kind in {"sent", "delivered", "created", "published"} and step.message is not None:
-            return self._looks[step.message.id]
-        return TONES.get(step.kind, "")
 
     def _seen(self, tones: Iterable[str]) -> set[str]:
         """The looks that occur in the picture."""
         chips = {edit.new.state for step in self._edits for edit in step if isinstance(edit.new, Chip)}
+        if any(edit.field == "blocked" for step in self._edits for edit in step):
+            chips.add("blocked")
         return {*tones, *chips, *(self._looks[each.message] for each in self._flights)}
-
-    def _quiet(self) -> Iterator[bool]:
-        """Which steps are nothing but protocol going its usual way: what happened to one of its messages is not quiet."""
-        struck = {step.cause for step in self._steps if step.kind in {"lost", "duplicated"}}
-        for step in self._steps:
-            usual = step.kind == "sent" and step.index not in struck or step.kind == "delivered" and step.cause not in struck
-            yield usual and step.message is not None and self._looks[step.message.id] == "protocol"
 
     # Messages.
 
@@ -285,6 +279,18 @@ class _Recording:
         ]
         return sorted((mark for mark in found if 0 <= mark[1] <= self._end - self._start), key=lambda mark: mark[1])
 
+    def _lit(self) -> dict[str, list[list[Any]]]:
+        """The parts of nodes that have to do with a step: node, part, state, text, by the step."""
+        return {
+            str(step - self._start): [[self._trace.node_index(node), *part] for part in parts]
+            for step, node, parts in lit_parts(self._trace, self._start, self._end)
+        }
+
+    def _notes(self) -> dict[str, str]:
+        """What the picture makes plain at a step, and its sentence does not say."""
+        within = routes(self._trace).items()
+        return {str(step - self._start): f"{way.words}." for step, way in within if self._start <= step <= self._end}
+
     def _focus(self, focus: str | int | None) -> dict[str, Any] | None:
         """The nodes and messages that stay bright."""
         if focus is None:
@@ -314,25 +320,6 @@ class _Recording:
         touched = {trace.node_index(step.node) for step in self._steps if step.message and step.message.id in near}
         name = f"message {focus}" if isinstance(focus, int) else focus
         return {"name": name, "nodes": sorted(touched), "messages": sorted(near | around)}
-
-
-def message_looks(trace: Trace, messages: Iterable[int]) -> dict[int, str]:
-    """What sort each of these messages is: an event, a request, a reply, or a part of a protocol."""
-    logs = {node.name for node in trace.scenario.nodes if node.role == "broker"}
-    to_logs = {step[4] for step in trace.rows("sent") if trace.nodes[step[6]] in logs}
-    born = births(trace)
-    looks = {}
-    for number in messages:
-        message = trace.message(number)
-        if number in born:
-            looks[number] = "event" if number in to_logs else "request"
-        elif carried(message):
-            looks[number] = "event"
-        elif message.in_reply_to in born and message.in_reply_to not in to_logs:
-            looks[number] = "reply"
-        else:
-            looks[number] = "protocol"
-    return looks
 
 
 def _reach(flight: Flight) -> float:

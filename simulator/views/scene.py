@@ -10,8 +10,10 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from simulator.reading.frames import in_order
 from simulator.views.layout import Route
-from simulator.views.panels import CELL_HEIGHT, CHIP_HEIGHT, MARK_HEIGHT, OFFSET_HEIGHT, PADDING
+from simulator.views.marks import Mark, lit, moved
+from simulator.views.panel import CELL_HEIGHT, CHIP_HEIGHT, MARK_HEIGHT, NOTE_HEIGHT, OFFSET_HEIGHT, PADDING, told
 from simulator.views.style import LOOKS
 
 FLIGHT_GAP = 17.0
@@ -22,24 +24,6 @@ DOOR = 13.0
 
 NODE_RADIUS = 9.0
 """How round a node's corners are; no other box has just this."""
-
-
-class Mark(NamedTuple):
-    """One thing to draw. Colours are names in `LOOKS` or `GROUND`; lengths are pixels."""
-
-    kind: str
-    """``box``, ``line``, ``area``, ``shape`` or ``text``."""
-    at: tuple[float, ...]
-    """box: x, y, width, height, corner radius; line and area: x, y, x, y, …; shape: x, y, size, turn; text: x, y, size."""
-    colour: str
-    text: str = ""
-    """A text's words, or the look whose shape it is."""
-    style: str = ""
-    """box: ``dashed``, ``strong``; text: ``start``, ``middle`` or ``end``, and perhaps ``bold``."""
-    tint: float = 0.0
-    """How much of its colour fills a box."""
-    ground: str = "surface"
-    """What fills the rest of it."""
 
 
 class Moving(NamedTuple):
@@ -100,6 +84,20 @@ class Picture:
         for number, node in enumerate(self.data["nodes"]):
             x, y = self._places[number]
             yield from self._node(node, self._state[number], x, y, self._is_now(number))
+            states = {part: (state, text) for at, part, state, text in self._lit() if at == number}
+            for kind, at, *rest in node["marks"]:
+                seen = lit(Mark(kind, tuple(at), *rest), states)
+                if seen is not None:
+                    yield moved(seen, x, y)
+            for row in node["rows"]:
+                yield Mark("text", (x + row["left"], y + row["y"] + 15, 11), "muted", row["label"], "start")
+                draw = {"cells": self._cells, "chips": self._chips, "text": self._text}[row["kind"]]
+                yield from draw(row, self._state[number], x, y + row["y"])
+
+    def _lit(self) -> Sequence[Sequence[Any]]:
+        """The parts that have to do with this step: node, part, state, text."""
+        parts: Sequence[Sequence[Any]] = self.data["lit"].get(str(self.step), ())
+        return parts
 
     def _is_now(self, node: int) -> bool:
         return self.step >= 0 and self.data["node"][self.step] == node
@@ -116,10 +114,6 @@ class Picture:
         else:
             yield Mark("shape", (x + node["w"] - 16, y + 15, 6.5, 0), status, status)
             yield Mark("text", (x + node["w"] - 27, y + 19, 11), status, LOOKS[status].label, "end bold")
-        for row in node["rows"]:
-            yield Mark("text", (x + PADDING, y + row["y"] + 15, 11), "muted", row["label"], "start")
-            draw = {"cells": self._cells, "chips": self._chips, "text": self._text}[row["kind"]]
-            yield from draw(row, state, x, y + row["y"])
 
     def _cells(self, row: Mapping[str, Any], state: Mapping[str, Any], x: float, y: float) -> Iterator[Mark]:
         log = state.get(row["field"], {})
@@ -158,14 +152,20 @@ class Picture:
                 yield Mark("area", bar, "done")
 
     def _chips(self, row: Mapping[str, Any], state: Mapping[str, Any], x: float, y: float) -> Iterator[Mark]:
-        held = state.get(row["field"], {})
-        entries = sorted(held)
+        held = _in_row(row, state)
+        entries = sorted(held, key=in_order)
         slots, slot, left = row["slots"], row["slot"], x + row["x"]
         shown = entries[-slots:] if row["shows"] == "last" else entries[:slots]
         for place in range(slots):
             chip = held[shown[place]] if place < len(shown) else None
             at = left + place * slot
             yield from self._chip(chip, (at, y, slot - 4, CHIP_HEIGHT, CHIP_HEIGHT / 2), chip[1] if chip else "")
+            for line, (field, template) in enumerate(row["notes"]):
+                value = state.get(field, {}).get(shown[place]) if chip else None
+                if value is not None:
+                    said = template.replace("{value}", f"{value:,}")
+                    under = y + CHIP_HEIGHT + 9 + line * NOTE_HEIGHT
+                    yield Mark("text", (at + (slot - 4) / 2, under, 8.5), "muted", said, "middle")
         hidden = len(entries) - slots
         if hidden > 0:
             said = str(len(entries)) if row["shows"] == "last" else f"+{hidden}"
@@ -189,13 +189,9 @@ class Picture:
 
     @staticmethod
     def _text(row: Mapping[str, Any], state: Mapping[str, Any], x: float, y: float) -> Iterator[Mark]:
-        held = state.get(row["field"], {})
-        said = [
-            f"p{entry}: {held[entry]}" if isinstance(entry, int) else f"{entry}: {held[entry]}" for entry in sorted(held)
-        ]
+        said = told(row, state.get(row["field"], {}))
         if said:
-            text = "  ".join(said[:4]) + (" …" if len(said) > 4 else "")
-            yield Mark("text", (x + row["x"], y + 14, 11), "ink", text, "start")
+            yield Mark("text", (x + row["x"], y + 14, row["size"]), "ink", said, "start")
 
     def moving(self) -> Iterator[Moving]:
         """The messages under way at this step, and those that it ends."""
@@ -239,6 +235,19 @@ class Picture:
         yield Mark("shape", (0, 0, 5.5 if shown == "protocol" else 8, turn), shown, shown)
         said = f"{label} lost".strip() if gone else label
         yield Mark("text", (0, side * 17 + (5 if side > 0 else 0), 10.5), "ink", said, "middle bold")
+
+
+def _in_row(row: Mapping[str, Any], state: Mapping[str, Any]) -> dict[Any, Any]:
+    """The chips of a row, by their entries."""
+    among, wanted = row["among"]
+    inside = state.get(among, {})
+    held = dict(state.get(row["field"], {}))
+    stopped, entry = row["stopped"]
+    is_stopped = entry in state.get(stopped, {})
+    for field in row["also"]:
+        for number, chip in state.get(field, {}).items():
+            held[number] = [chip[0], "blocked"] if is_stopped else chip
+    return {number: chip for number, chip in held.items() if not among or inside.get(number) == wanted}
 
 
 def _turned(points: Sequence[float], degrees: float, x: float, y: float) -> tuple[float, ...]:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from simulator.reading.lineage import births
 from simulator.trace import Step, Trace
 from simulator.views.layout import layout
-from simulator.views.replay_data import NOTABLE, TONES, message_looks, stretch
+from simulator.views.looks import NOTABLE, TONES, message_looks
+from simulator.views.replay_data import stretch
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

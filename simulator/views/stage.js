@@ -7,7 +7,8 @@ const svg = (name, attributes = {}, ...children) => {
   return element;
 };
 
-const CHIP = 20, DOOR = 13, CELL = 22, OFFSETS = 11, MARK = 14, LANE = 8, FLIGHT_GAP = 17;
+const CHIP = 20, DOOR = 13, CELL = 22, OFFSETS = 11, MARK = 14, LANE = 8, FLIGHT_GAP = 17, NOTE = 11;
+const LEAST = .72;
 
 const wear = (element, look) => element.style.setProperty('--look', `var(--eda-${look})`);
 
@@ -45,18 +46,20 @@ function createChip(x, y, width, height, kind) {
   };
 }
 
+const label = row => svg('text', {x: row.left, y: row.y + 15, class: 'eda-label'}, row.label);
+
 function createCells(row, context) {
   const {x, y, slots, slot} = row;
   const chips = [], offsets = [], marks = [];
-  const element = svg('g', {}, svg('text', {x: 10, y: y + 15, class: 'eda-label'}, row.label));
+  const element = svg('g', {}, label(row));
   for (let at = 0; at < slots; at += 1) {
     chips.push(createChip(x + at * slot, y, slot - 3, CELL, 'cells'));
     offsets.push(svg('text', {x: x + at * slot + (slot - 3) / 2, y: y + CELL + 9, class: 'eda-offset'}));
   }
   element.append(...chips.map(chip => chip.element), ...offsets);
-  row.groups.forEach(([group, label], place) => {
+  row.groups.forEach(([group, called], place) => {
     const at = y + CELL + OFFSETS + MARK * place + 7;
-    const name = svg('text', {x: 10, y: at + 4, class: 'eda-label eda-group'}, label);
+    const name = svg('text', {x: row.left, y: at + 4, class: 'eda-label eda-group'}, called);
     const bar = svg('path', {class: 'eda-bar'});
     const title = svg('title');
     element.append(name, svg('path', {d: `M${x},${at}h${slots * slot - 3}`, class: 'eda-rail'}), svg('g', {}, title, bar));
@@ -85,30 +88,100 @@ function createCells(row, context) {
 
 function createChips(row, context) {
   const {x, y, slots, slot} = row;
+  const [among, wanted] = row.among, [stopped, stopper] = row.stopped;
   const count = svg('text', {x: x + slots * slot + 2, y: y + 14, class: 'eda-count'});
   const chips = Array.from({length: slots}, (_, at) => createChip(x + at * slot, y, slot - 4, CHIP, 'chips'));
+  const notes = row.notes.map((_, line) => chips.map((_, at) => (
+    svg('text', {x: x + at * slot + (slot - 4) / 2, y: y + CHIP + 9 + line * NOTE, class: 'eda-offset'}))));
+  // What is in the row: [entry, chip], in order.
+  function held(field) {
+    const here = field(row.field), inside = entry => !among || field(among).values.get(entry) === wanted;
+    if (!row.also.length) return here.entries.filter(inside).map(entry => [entry, here.values.get(entry)]);
+    const waits = field(stopped).values.has(stopper);
+    const more = row.also.flatMap(name => [...field(name).values].map(([entry, [message, state]]) => [entry, [message, waits ? 'blocked' : state]]));
+    return [...here.values, ...more].filter(([entry]) => inside(entry)).sort(([a], [b]) => byEntry(a, b));
+  }
   return {
-    element: svg('g', {}, svg('text', {x: 10, y: y + 14, class: 'eda-label'}, row.label),
-      ...chips.map(chip => chip.element), count),
+    element: svg('g', {}, label(row), ...chips.map(chip => chip.element), ...notes.flat(), count),
     draw(field) {
-      const held = field(row.field);
-      const start = row.shows === 'last' ? Math.max(0, held.size - slots) : 0;
-      chips.forEach((chip, at) => context.fill(chip, held.values.get(held.entries[start + at]) ?? null));
-      const hidden = held.size - slots;
-      count.textContent = hidden <= 0 ? '' : row.shows === 'last' ? held.size : `+${hidden}`;
+      const all = held(field);
+      const start = row.shows === 'last' ? Math.max(0, all.length - slots) : 0;
+      chips.forEach((chip, at) => {
+        const [entry, value] = all[start + at] ?? [null, null];
+        context.fill(chip, value);
+        row.notes.forEach(([name, template], line) => {
+          const said = value && field(name).values.get(entry);
+          notes[line][at].textContent = said == null ? '' : template.replace('{value}', said.toLocaleString('en'));
+        });
+      });
+      const hidden = all.length - slots;
+      count.textContent = hidden <= 0 ? '' : row.shows === 'last' ? all.length : `+${hidden}`;
     },
   };
 }
 
 function createText(row) {
-  const text = svg('text', {x: row.x, y: row.y + 14, class: 'eda-text'});
+  const text = svg('text', {x: row.x, y: row.y + 14, class: 'eda-text', style: `font-size: ${row.size}px`});
+  const say = (entry, value) => {
+    const named = typeof entry === 'number' ? `p${entry}` : entry;
+    const template = (value === 0 && row.says[1]) || row.says[0] || '{entry}: {value}';
+    return template.replaceAll('{entry}', named).replaceAll('{value}', value);
+  };
   return {
-    element: svg('g', {}, svg('text', {x: 10, y: row.y + 14, class: 'eda-label'}, row.label), text),
+    element: svg('g', {}, label(row), text),
     draw(field) {
-      const held = field(row.field);
-      const said = held.entries.slice(0, 4).map(entry => (
-        typeof entry === 'number' ? `p${entry}: ${held.values.get(entry)}` : `${entry}: ${held.values.get(entry)}`));
-      text.textContent = said.join('  ') + (held.size > 4 ? ' …' : '');
+      const {values, entries} = field(row.field);
+      const told = (row.only ? [row.only] : entries.slice(0, 4)).filter(entry => values.has(entry))
+        .map(entry => say(entry, values.get(entry)));
+      text.textContent = told.length ? told.join('  ') + (!row.only && entries.length > 4 ? ' …' : '') : row.absent;
+    },
+  };
+}
+
+// What stands in a node and does not move. A step may light some of its parts.
+function createMark([kind, at, colour, text, style, tint, ground]) {
+  const paint = `var(--eda-${colour})`;
+  if (kind === 'text') {
+    const [side, ...more] = style.split(' ');
+    return svg('text', {x: at[0], y: at[1], 'text-anchor': side, class: `eda-mark-text ${more.map(each => `eda-${each}`).join(' ')}`,
+      style: `font-size: ${at[2]}px; fill: ${paint}`}, text);
+  }
+  if (kind === 'shape') {
+    return svg('path', {d: LOOKS[text].path, transform: `translate(${at[0]},${at[1]}) scale(${at[2]}) rotate(${at[3]})`, style: `fill: ${paint}`});
+  }
+  const points = at.reduce((all, each, place) => all + (place % 2 ? ',' : ' ') + each, '');
+  if (kind === 'area') return svg('polygon', {points, style: `fill: ${paint}`, class: 'eda-mark-area'});
+  const classes = `eda-mark-${kind} ${style.split(' ').map(each => (each ? `eda-${each}` : '')).join(' ')}`;
+  if (kind === 'line') return svg('polyline', {points, class: classes, style: `stroke: ${paint}`});
+  const fill = tint ? `color-mix(in srgb, ${paint} ${tint * 100}%, var(--eda-${ground}))` : `var(--eda-${ground})`;
+  return svg('rect', {x: at[0], y: at[1], width: at[2], height: at[3], rx: at[4], class: classes, style: `stroke: ${paint}; fill: ${fill}`});
+}
+
+function createMarks(marks) {
+  const parts = new Map();
+  const element = svg('g', {});
+  for (const mark of marks) {
+    const drawn = createMark(mark);
+    const [part, when] = mark.slice(7);
+    if (when) drawn.classList.add(`eda-when-${when}`);
+    if (part) {
+      if (!parts.has(part)) parts.set(part, []);
+      parts.get(part).push({drawn, says: mark[0] === 'text' && !mark[3]});
+    }
+    element.append(drawn);
+  }
+  let shown = [];
+  return {
+    element,
+    light(states) {
+      for (const [part, state] of shown) parts.get(part).forEach(({drawn}) => drawn.classList.remove(`eda-is-${state}`));
+      shown = states.filter(([part]) => parts.has(part));
+      for (const [part, state, text] of shown) {
+        parts.get(part).forEach(({drawn, says}) => {
+          drawn.classList.add(`eda-is-${state}`);
+          if (says) drawn.textContent = text;
+        });
+      }
     },
   };
 }
@@ -119,13 +192,15 @@ function createNode(node, context) {
   const frame = svg('rect', {width: node.w, height: node.h, rx: 9, class: 'eda-box'});
   const badge = svg('g', {class: 'eda-badge'});
   const rows = node.rows.map(row => ROWS[row.kind](row, context));
+  const marks = createMarks(node.marks);
   const element = svg('g', {class: 'eda-node'}, frame,
     svg('text', {x: 10, y: 19, class: 'eda-name'}, node.name,
       svg('tspan', {dx: 6, class: 'eda-kind'}, node.title)),
-    badge, ...rows.map(row => row.element));
+    badge, marks.element, ...rows.map(row => row.element));
   let said = '';
   return {
     element,
+    light: marks.light,
     draw(field) {
       const status = field('status').values.get('') ?? '';
       if (status !== said) {
@@ -246,7 +321,8 @@ export function createStage(data) {
       const wanted = grows(wide) < .8 && grows(tall) > grows(wide) * 1.1 ? tall : wide;
       // A tall picture shrinks a little, so that the controls below it stay in sight.
       const low = Math.max(.74, .58 * window.innerHeight / (wanted.h + 48));
-      const scale = Math.max(Math.min(grows(wanted), low), .62);
+      // One that has to be scrolled in any case may as well be read.
+      const scale = grows(wanted) < LEAST ? .85 : Math.max(Math.min(grows(wanted), low), LEAST);
       const pad = 10, top = 24;
       element.setAttribute('viewBox', `${-pad} ${-top} ${wanted.w + 2 * pad} ${wanted.h + 2 * top}`);
       element.style.width = `${Math.round((wanted.w + 2 * pad) * scale)}px`;
@@ -267,12 +343,13 @@ export function createStage(data) {
       return true;
     },
     // Draw what nodes hold. `changed` are the nodes that may differ; all of them when the current message differs.
-    drawNodes(state, changed, message, node) {
+    drawNodes(state, changed, message, node, lit) {
       const all = message !== context.message;
       context.message = message;
       nodes.forEach((drawn, at) => {
         if (all || changed === null || changed.has(at)) drawn.draw(name => state.field(at, name));
         drawn.element.classList.toggle('eda-now', at === node);
+        drawn.light(lit.filter(([which]) => which === at).map(([, ...part]) => part));
       });
     },
     // Draw what is under way, `part` (0 to 1) of the way from one step to another.
@@ -320,6 +397,12 @@ export function createStage(data) {
           flying.delete(at);
         }
       }
+    },
+    // From where to where a node reaches, as parts of the picture's width.
+    reach(node) {
+      const [x] = placed.at[node];
+      const whole = placed.w + 20;
+      return [(x + 10) / whole, (x + 10 + data.nodes[node].w) / whole];
     },
     drawCuts(time) {
       links.forEach(({element: link}, at) => {

@@ -16,7 +16,8 @@ from matplotlib.patches import FancyBboxPatch, PathPatch, Polygon
 from matplotlib.path import Path
 from matplotlib.transforms import Affine2D
 
-from simulator.views.scene import Mark, Picture
+from simulator.views.marks import Mark
+from simulator.views.scene import Picture
 from simulator.views.style import LOOKS, SHAPES, colour
 
 _DPI = 120
@@ -24,6 +25,7 @@ _PIXEL = 72 / 96
 """Points in a pixel of the picture at its full size."""
 
 _EDGE, _CAPTION = 14.0, 46.0
+_DASHES = (0, (2.5, 2.5))
 
 _TELLING = ("duplicate", "skipped duplicate", "redelivery", "loss", "timeout", "crash", "refusal", "reordering")
 """What a run is most worth remembering for, in this order."""
@@ -77,17 +79,18 @@ def _draw(axes: Axes, mark: Mark, x: float, y: float, order: float) -> None:
             FancyBboxPatch(
                 (x + left, y + top), width, height, boxstyle=f"round,pad=0,rounding_size={radius}",
                 facecolor=_mixed(ink, colour(mark.ground), mark.tint), edgecolor=ink, zorder=order,
-                linewidth=(2.2 if mark.style == "strong" else 1.1) * _PIXEL,
-                linestyle=(0, (2.5, 2.5)) if mark.style == "dashed" else "-",
+                linewidth=(2.2 if "strong" in mark.style else 1.1) * _PIXEL,
+                linestyle=_DASHES if "dashed" in mark.style else "-",
             )
         )  # fmt: skip
     elif mark.kind == "line":
-        wide = 2.0 if mark.style == "strong" else 1.0
+        wide = 2.0 if "strong" in mark.style else 1.0
         axes.plot(
             [x + each for each in mark.at[::2]],
             [y + each for each in mark.at[1::2]],
             color=ink,
             lw=wide * _PIXEL,
+            ls=_DASHES if "dashed" in mark.style else "-",
             zorder=order,
         )
     elif mark.kind == "area":

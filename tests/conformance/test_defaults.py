@@ -1,24 +1,61 @@
-"""Settings that bear a real system's name have its default."""
+"""The defaults that the tables tell are those of the real systems. (`tests/fidelity` holds our settings against the tables.)"""
 
 from __future__ import annotations
 
-from typing import Any
-
-import attrs
 import pytest
 
-from simulator import Consumer, Node, Producer
+from simulator.fidelity import Value, fidelity_of
 from tests.conformance.recorded import recorded
 
 pytestmark = pytest.mark.conformance
 
-DEFAULTS = recorded("kafka_defaults")
+TOLD_BY_AWS_ONLY = {"All", "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"} | {
+    "ApproximateNumberOfMessagesNotVisible", "CreatedTimestamp", "LastModifiedTimestamp", "QueueArn",
+}  # fmt: skip
+"""Attributes that can be asked for and not set."""
 
 
-@pytest.mark.parametrize(("node", "settings"), [(Producer, DEFAULTS["producer"]), (Consumer, DEFAULTS["consumer"])])
-def test_settings_have_kafkas_names_and_defaults(node: type[Node], settings: dict[str, str]):
-    ours: dict[str, Any] = {field.name: field.default for field in attrs.fields(node)}
+def plain(value: Value) -> str:
+    """A default as Kafka's configuration definitions write it."""
+    return str(value).lower() if isinstance(value, bool) else "null" if value == "none" else str(value)
 
-    for name, default in settings.items():
-        mine = ours[name.replace(".", "_")]
-        assert mine == (default if isinstance(mine, str) else float(default)), name
+
+def test_kafkas_defaults_are_those_of_its_configuration_definitions():
+    definitions = recorded("kafka_defaults")
+    known = {
+        name: default
+        for part in ("producer", "consumer", "topic", "broker and streams")
+        for name, default in definitions[part].items()
+    }
+    told = [setting for setting in fidelity_of("kafka").settings() if setting.source == "ConfigDef"]
+
+    wrong = [each.name for each in told if known[each.name].strip("[]") != plain(each.default)]
+
+    assert told
+    assert wrong == []
+
+
+def test_what_changed_with_kafka_4_0_is_told_as_it_is_since():
+    changed = recorded("kafka_defaults")["changed before the release"]
+    told = {setting.name: plain(setting.default) for setting in fidelity_of("kafka").settings()}
+
+    assert {name: told[name] for name in changed} == {name: each["from 4.0"] for name, each in changed.items()}
+
+
+@pytest.mark.parametrize("system", ["rabbitmq", "sqs"])
+def test_defaults_are_those_that_were_read_from_the_real_system(system):
+    known = recorded(f"{system}_defaults")
+    told = {setting.name: setting.default for setting in fidelity_of(system).settings() if setting.name in known}
+
+    assert told
+    assert told == {name: known[name] for name in told}
+
+
+def test_every_attribute_of_amazons_queues_has_a_row():
+    session = pytest.importorskip("botocore.session", reason="botocore is not installed: pip install boto3")
+    attributes = (
+        session.get_session().get_service_model("sqs").operation_model("CreateQueue").input_shape.members["Attributes"]
+    )
+    told = {setting.name for setting in fidelity_of("sqs").settings()}
+
+    assert set(attributes.key.enum) - TOLD_BY_AWS_ONLY - told == set()

@@ -5,6 +5,7 @@ Source for the names and defaults of topics' settings: topic configuration of Ap
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
@@ -12,7 +13,7 @@ from attrs import field, frozen
 
 from simulator.brokers.log.retention import DAY_MS
 from simulator.brokers.log.subscriptions import TopicPartition
-from simulator.validation import at_least, positive, probability
+from simulator.validation import at_least, not_negative, number_from, positive, probability
 from simulator.values import Part
 
 OFFSETS_TOPIC = "__consumer_offsets"
@@ -39,19 +40,24 @@ class KafkaTopic(Part):
     """"delete", "compact" or both."""
     segment_bytes: int = field(default=1_073_741_824, metadata=at_least(1), kw_only=True)
     segment_ms: float = field(default=7 * DAY_MS, metadata=positive("ms"), kw_only=True)
-    retention_ms: float = field(default=7 * DAY_MS, kw_only=True)
+    retention_ms: float = field(default=7 * DAY_MS, metadata=number_from(-1, "ms"), kw_only=True)
     retention_bytes: int = field(default=-1, metadata=at_least(-1), kw_only=True)
-    delete_retention_ms: float = field(default=DAY_MS, kw_only=True)
+    delete_retention_ms: float = field(default=DAY_MS, metadata=not_negative("ms"), kw_only=True)
     min_cleanable_dirty_ratio: float = field(default=0.5, metadata=probability(), kw_only=True)
-    min_compaction_lag_ms: float = field(default=0.0, kw_only=True)
+    min_compaction_lag_ms: float = field(default=0.0, metadata=not_negative("ms"), kw_only=True)
 
     def problems(self, called: str) -> Iterator[str]:
         """One sentence for each thing that a broker would refuse."""
         unknown = [policy for policy in self.cleanup_policy if policy not in ("delete", "compact")]
         if unknown or not self.cleanup_policy:
             yield f'{called}: cleanup_policy is {self.cleanup_policy!r} (INVALID_CONFIG); it takes "delete", "compact" or both.'
-        if not self.name or self.name in INTERNAL:
-            yield f'{called}: a topic is called "{self.name}" (INVALID_TOPIC_EXCEPTION); that name is not free, take another.'
+        if self.name in INTERNAL:
+            yield f"{called}: the cluster keeps a topic of this name itself (INVALID_TOPIC_EXCEPTION); take another."
+        elif not re.fullmatch(r"[a-zA-Z0-9._-]{1,249}", self.name) or self.name in (".", ".."):
+            yield (
+                f"{called}: this is no name of a topic (INVALID_TOPIC_EXCEPTION); it takes 1 to 249 letters (a-z), digits,"
+                ' ".", "_" and "-", and is not "." or "..".'
+            )
 
 
 class Layout:
@@ -63,11 +69,14 @@ class Layout:
 
     def __init__(self, topics: Sequence[KafkaTopic], brokers: Sequence[str]) -> None:
         self.brokers = tuple(brokers)
-        # Kafka waits with its internal topics until there are three brokers, unless it is told that fewer will do.
+        # Kafka waits with its internal topics until there are three brokers, unless it is told that fewer will do. It compacts
+        # them; here nothing in them ever goes, which leaves the same to whoever reads them.
         replicas = min(3, len(self.brokers))
         internal = (
-            KafkaTopic(OFFSETS_TOPIC, replication_factor=replicas),
-            KafkaTopic(TRANSACTIONS_TOPIC, replication_factor=replicas, min_insync_replicas=min(2, replicas)),
+            KafkaTopic(OFFSETS_TOPIC, replication_factor=replicas, retention_ms=-1),
+            KafkaTopic(
+                TRANSACTIONS_TOPIC, replication_factor=replicas, min_insync_replicas=min(2, replicas), retention_ms=-1
+            ),
         )
         self.topics = {topic.name: topic for topic in (*topics, *internal)}
         self.partitions = [TopicPartition(topic.name, n) for topic in self.topics.values() for n in range(topic.partitions)]

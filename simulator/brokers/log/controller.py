@@ -1,133 +1,73 @@
-"""The node that decides who leads: a Kafka cluster's controller.
+"""What a Kafka cluster's controller does: it knows who lives, and decides who leads.
 
 Brokers tell it that they live; whom it does not hear of for ``broker_session_timeout_ms`` it takes for gone. What it decides it
 tells every broker. Sources: ``ClusterControlManager``, ``BrokerHeartbeatManager`` and ``ReplicationControlManager`` of Apache
-Kafka 4.0 (KRaft). Left out: its own quorum. It does not fail, and news that got lost comes with the answer to the next heartbeat.
+Kafka 4.0 (KRaft). Left out: its own quorum. It does not fail, and news that got lost comes with the answer to the next
+heartbeat. Simplified: the first heartbeat of a broker's life registers it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
-
-from simulator.brokers.log.cluster import KafkaTopic, Layout
+from simulator.brokers.log.cluster import Layout
 from simulator.brokers.log.elections import Controller, Leadership
 from simulator.brokers.log.errors import Refused
-from simulator.brokers.log.protocol import pack_state
+from simulator.brokers.log.protocol import RELEASED, TAKEN, UNREGISTERED, News
+from simulator.brokers.log.subscriptions import TopicPartition
 from simulator.message import Message
-from simulator.network import NodeFault
-from simulator.scenario import Node, Scenario
-from simulator.validation import not_negative, one_of, positive
-from simulator.values import Part
 from simulator.vocabulary import ELECTED, EXPANDED, FENCED, IGNORED, SHRUNK, UNFENCED
 
 if TYPE_CHECKING:
+    from simulator.brokers.log.nodes import Election, KafkaController
     from simulator.engine import Sim, Timer
 
 
-@frozen
-class Election(Part):
-    """An operator's ``kafka-leader-election.sh``, for one partition at one time."""
+class _Member:
+    """What the controller knows of a broker. All of them are up when a run begins."""
 
-    at: float = field(metadata=not_negative("ms"))
-    topic: str
-    partition: int = 0
-    election_type: Literal["preferred", "unclean"] = field(default="preferred", metadata=one_of("preferred", "unclean"))
+    __slots__ = ("leaving", "life", "live", "registered", "seen", "session")
 
+    def __init__(self) -> None:
+        self.life = 1
+        """Which of its lives is registered."""
+        self.registered = 0
+        """The version of the news when it was."""
+        self.seen = 0
+        """The latest version that it has seen."""
+        self.live = True
+        """Whether it is not fenced."""
+        self.leaving: int | None = None
+        """The version that all others must have seen before it may stop, if it leads something and wants to."""
+        self.session: Timer | None = None
+        """When it counts as gone; None: it does."""
 
-def _as_topics(topics: KafkaTopic | Iterable[KafkaTopic]) -> tuple[KafkaTopic, ...]:
-    return (topics,) if isinstance(topics, KafkaTopic) else tuple(topics)
-
-
-def _as_elections(elections: Election | Iterable[Election]) -> tuple[Election, ...]:
-    return (elections,) if isinstance(elections, Election) else tuple(elections)
-
-
-@frozen
-class KafkaController(Node):
-    """The controller of a cluster: of all `KafkaBroker` nodes that are linked to it. It holds the topics.
-
-    The settings have Apache Kafka's names and defaults (broker configuration, 4.0). A run begins with the cluster up, every
-    preferred leader leading and all replicas in sync.
-    """
-
-    role: ClassVar[str] = "broker"
-
-    topics: tuple[KafkaTopic, ...] = field(default=(), converter=_as_topics)
-    broker_session_timeout_ms: float = field(default=9_000.0, metadata=positive("ms"), kw_only=True)
-    auto_leader_rebalance_enable: bool = field(default=True, kw_only=True)
-    leader_imbalance_check_interval_seconds: float = field(default=300.0, metadata=positive("seconds"), kw_only=True)
-    """How often every preferred leader that can lead is given the lead back. Simplified: whatever the imbalance."""
-    elections: tuple[Election, ...] = field(default=(), converter=_as_elections, kw_only=True)
-    """What an operator does by hand."""
-
-    def behave(self, sim: Sim) -> Callable[[Message, str], None]:
-        return _Controlling(self, sim).take
-
-    def problems(self, scenario: Scenario) -> Iterator[str]:
-        brokers = brokers_of(scenario, self.name)
-        if not brokers:
-            yield f'{self}: no KafkaBroker is linked to it; add Link("{self.name}", broker), or take kafka_links(nodes).'
-            return
-        for topic in self.topics:
-            yield from topic.problems(f'{self}, KafkaTopic("{topic.name}")')
-            if topic.replication_factor > len(brokers):
-                yield (
-                    f'{self}, KafkaTopic("{topic.name}"): replication_factor is {topic.replication_factor}'
-                    f" (INVALID_REPLICATION_FACTOR); there are {len(brokers)} brokers."
-                )
-        if any(isinstance(fault, NodeFault) and fault.node == self.name for fault in scenario.faults):
-            yield f"{self}: a fault strikes it, and controllers do not fail here; let the fault strike a broker."
-        names = [topic.name for topic in self.topics]
-        for twice in sorted({name for name in names if names.count(name) > 1}):
-            yield f'{self}: two topics are called "{twice}" (TOPIC_ALREADY_EXISTS); give each a name of its own.'
-        for election in self.elections:
-            known = {topic.name: topic.partitions for topic in self.topics}
-            if election.partition not in range(known.get(election.topic, 0)):
-                yield (
-                    f"{self}, elections: there is no partition {election.topic}-{election.partition}"
-                    " (UNKNOWN_TOPIC_OR_PARTITION); name one of its topics'."
-                )
+    @property
+    def is_active(self) -> bool:
+        """Whether it may lead and be in sync."""
+        return self.live and self.leaving is None
 
 
-def brokers_of(scenario: Scenario, controller: str) -> list[str]:
-    """The names of a controller's brokers, in the scenario's order."""
-    from simulator.brokers.log.broker import KafkaBroker
+class Controlling:
+    """The controller of one cluster, for the whole run."""
 
-    return [node.name for node in scenario.nodes_of(KafkaBroker) if scenario.linked(controller, node.name)]
-
-
-def layout_of(scenario: Scenario, controller: str) -> Layout:
-    """The cluster of a controller."""
-    node = scenario.node(controller)
-    assert isinstance(node, KafkaController)
-    return Layout(node.topics, brokers_of(scenario, controller))
-
-
-class _Controlling:
-    def __init__(self, node: KafkaController, sim: Sim) -> None:
+    def __init__(self, node: KafkaController, sim: Sim, layout: Layout) -> None:
         self._node = node
         self._sim = sim
-        self._layout = layout_of(sim.scenario, node.name)
-        layout = self._layout
-        self.states = [
-            Controller(
-                layout.replicas[number],
-                unclean_leader_election_enable=layout.of(number).unclean_leader_election_enable,
-            )
-            for number in range(len(layout.partitions))
+        self._layout = layout
+        self._states = [
+            Controller(replicas, unclean_leader_election_enable=layout.of(number).unclean_leader_election_enable)
+            for number, replicas in enumerate(layout.replicas)
         ]
-        sim.durable["leadership"] = {name: each.state for name, each in zip(layout.names, self.states, strict=True)}
+        sim.durable["leadership"] = {name: each.state for name, each in zip(layout.names, self._states, strict=True)}
         self._version = 0
-        self._live = dict.fromkeys(layout.brokers, True)
-        self._sessions: dict[str, Timer] = {}
-        for number, each in enumerate(self.states):
+        self._members = {broker: _Member() for broker in layout.brokers}
+        for number, each in enumerate(self._states):
             self._tell_leader(number, each.state)
             self._tell_in_sync(EXPANDED, number, each.replicas[0], each.state)
-        for broker in layout.brokers:
-            self._expect(broker)
+        for broker, member in self._members.items():
+            self._expect(member, broker)
         for election in node.elections:
             sim.call_later(election.at, self._elect, election)
         if node.auto_leader_rebalance_enable:
@@ -142,24 +82,36 @@ class _Controlling:
             self._sim.record(IGNORED, message, self._sim.value("a controller has no answer to it"))
 
     def _heartbeat(self, message: Message, broker: str) -> None:
-        version, leaving = message.payload
-        starts_anew = version < 0
-        if starts_anew and self._live[broker]:
-            self._fence(broker, "it has started anew")
-        elif leaving and self._live[broker]:
-            self._fence(broker, "it shuts down", Controller.shut_down)
-        elif not leaving and not starts_anew and not self._live[broker] and version == self._version:
-            self._unfence(broker)
-        if leaving:
-            self._forget(broker)
-        else:
-            self._expect(broker)
-        news: tuple[int, ...] = ()
-        if version != self._version:
-            for number, each in enumerate(self.states):
-                news += pack_state(number, each.state, self._layout.brokers)
-        answer = (self._version, int(self._live[broker]), *news)
-        self._sim.send(broker, self._sim.envelope("broker_heartbeat", None, answer, (), message.id))
+        life, seen, leaving = message.payload
+        member = self._members[broker]
+        if life < member.life:
+            self._sim.record(IGNORED, message, self._sim.value("an earlier life of the broker sent it"))
+            return
+        if life > member.life:
+            if member.session is not None:
+                # For all that is known the former life may still be there (DUPLICATE_BROKER_REGISTRATION).
+                self._answer(message, broker, UNREGISTERED, ())
+                return
+            member.life, member.registered, member.seen = life, self._version, seen
+        member.seen = max(member.seen, seen)
+        if leaving and self._may_go(member, broker):
+            self._forget(member)
+            if member.live:
+                self._fence(member, broker, "it shuts down")
+            self._answer(message, broker, RELEASED, ())
+            return
+        if not leaving and not member.live and seen >= member.registered:
+            self._unfence(member, broker)
+        self._expect(member, broker)
+        self._answer(message, broker, TAKEN, enumerate(each.state for each in self._states) if seen != self._version else ())
+
+    def _may_go(self, member: _Member, broker: str) -> bool:
+        """A broker wants to stop: what it leads is given to others, and it may go when all of these know."""
+        if member.live and member.leaving is None and any(each.state.leader == broker for each in self._states):
+            member.leaving = self._version + 1
+            self._change(dict.fromkeys(self._held(broker), lambda each: each.shut_down(broker)), always=True)
+        wanted = member.leaving
+        return wanted is None or all(each.seen >= wanted for each in self._members.values() if each.is_active)
 
     def _change_in_sync(self, message: Message, broker: str) -> None:
         number, epoch, version, *wanted = message.payload
@@ -171,34 +123,37 @@ class _Controlling:
             error = refused.code
         self._sim.send(broker, self._sim.envelope("alter_isr", None, (number, error), (), message.id))
 
-    def _expect(self, broker: str) -> None:
+    def _expect(self, member: _Member, broker: str) -> None:
         """Its session lasts from now on for as long again."""
-        self._forget(broker)
-        self._sessions[broker] = self._sim.call_later(self._node.broker_session_timeout_ms, self._gone, broker)
+        self._forget(member)
+        member.session = self._sim.call_later(self._node.broker_session_timeout_ms, self._gone, member, broker)
 
-    def _forget(self, broker: str) -> None:
-        if broker in self._sessions:
-            self._sessions.pop(broker).cancel()
+    @staticmethod
+    def _forget(member: _Member) -> None:
+        if member.session is not None:
+            member.session.cancel()
+            member.session = None
 
-    def _gone(self, broker: str) -> None:
-        if self._live[broker]:
-            self._fence(broker, "its session timed out")
+    def _gone(self, member: _Member, broker: str) -> None:
+        member.session = None
+        if member.live:
+            self._fence(member, broker, "its session timed out")
 
-    def _fence(self, broker: str, reason: str, how: Callable[[Controller, str], Leadership] = Controller.fence) -> None:
-        self._live[broker] = False
+    def _fence(self, member: _Member, broker: str, reason: str) -> None:
+        member.live, member.leaving = False, None
         self._sim.record(FENCED, None, self._sim.index_of(broker), self._sim.value(reason))
-        self._change(dict.fromkeys(self._held(broker), lambda each: how(each, broker)))
+        self._change(dict.fromkeys(self._held(broker), lambda each: each.fence(broker)), always=True)
 
-    def _unfence(self, broker: str) -> None:
-        self._live[broker] = True
+    def _unfence(self, member: _Member, broker: str) -> None:
+        member.live = True
         self._sim.record(UNFENCED, None, self._sim.index_of(broker))
-        self._change(dict.fromkeys(self._held(broker), lambda each: each.unfence(broker)))
+        self._change(dict.fromkeys(self._held(broker), lambda each: each.unfence(broker)), always=True)
 
     def _held(self, broker: str) -> list[int]:
         return [number for number, replicas in enumerate(self._layout.replicas) if broker in replicas]
 
     def _elect(self, election: Election) -> None:
-        number = self._layout.numbers[(election.topic, election.partition)]  # type: ignore[index]
+        number = self._layout.numbers[TopicPartition(election.topic, election.partition)]
         how = Controller.elect_preferred if election.election_type == "preferred" else Controller.elect_unclean
         try:
             self._change({number: how})
@@ -206,7 +161,7 @@ class _Controlling:
             self._sim.note("rejected", reason=refused.error)
 
     def _rebalance(self) -> None:
-        for number in range(len(self.states)):
+        for number in range(len(self._states)):
             try:
                 self._change({number: Controller.elect_preferred})
             except Refused:
@@ -214,29 +169,38 @@ class _Controlling:
                 continue
         self._sim.call_later(1_000 * self._node.leader_imbalance_check_interval_seconds, self._rebalance)
 
-    def _change(self, changes: dict[int, Callable[[Controller], Any]]) -> None:
-        """Decide anew about these partitions, and tell all brokers what is different now."""
+    def _change(self, changes: dict[int, Callable[[Controller], Any]], *, always: bool = False) -> None:
+        """Decide anew about these partitions, and tell all brokers what is different now (``always``, if who is active is)."""
         sim, layout = self._sim, self._layout
-        news: tuple[int, ...] = ()
+        changed: list[tuple[int, Leadership]] = []
         for number, change in changes.items():
-            controller = self.states[number]
+            controller = self._states[number]
             before = controller.state
             change(controller)
             after = controller.state
             if after == before:
                 continue
+            changed.append((number, after))
             sim.durable["leadership"][layout.names[number]] = after
             if after.leader_epoch != before.leader_epoch:
                 self._tell_leader(number, after)
             for replica in controller.replicas:
                 if (replica in before.isr) != (replica in after.isr):
                     self._tell_in_sync(EXPANDED if replica in after.isr else SHRUNK, number, replica, after)
-            news += pack_state(number, after, layout.brokers)
-        if not news:
+        if not changed and not always:
             return
         self._version += 1
+        news = self._news(changed).packed(layout.brokers)
         for broker in layout.brokers:
-            sim.send(broker, sim.envelope("leadership", None, (self._version, *news)))
+            sim.send(broker, sim.envelope("leadership", None, news))
+
+    def _news(self, states: Iterable[tuple[int, Leadership]]) -> News:
+        active = tuple(broker for broker, each in self._members.items() if each.is_active)
+        return News(self._version, active, tuple(states))
+
+    def _answer(self, message: Message, broker: str, status: int, states: Iterable[tuple[int, Leadership]]) -> None:
+        packed = (status, *self._news(states).packed(self._layout.brokers))
+        self._sim.send(broker, self._sim.envelope("broker_heartbeat", None, packed, (), message.id))
 
     def _tell_leader(self, number: int, state: Leadership) -> None:
         sim = self._sim

@@ -26,6 +26,10 @@ class Leadership:
     partition_epoch: int = 0
     """Counts all changes."""
 
+    def is_newer_than(self, other: Leadership) -> bool:
+        """Whether it was decided later."""
+        return (self.leader_epoch, self.partition_epoch) > (other.leader_epoch, other.partition_epoch)
+
 
 class Controller:
     """One partition's state at the controller. Brokers are *live* or fenced (their session ended, or they shut down)."""
@@ -35,11 +39,6 @@ class Controller:
         self.unclean_leader_election_enable = unclean_leader_election_enable
         self._live = dict.fromkeys(self.replicas)
         self.state = Leadership(self.replicas[0], 0, self.replicas)
-        self.unclean_elections = 0
-
-    def is_live(self, broker: str) -> bool:
-        """Whether the broker's session is alive."""
-        return broker in self._live
 
     def fence(self, broker: str) -> Leadership:
         """A broker's session ended: it is not in sync any more, and does not lead."""
@@ -115,7 +114,6 @@ class Controller:
             leader = next((each for each in self.replicas if each in self._live), None)
             if leader is not None:
                 isr = (leader,)
-                self.unclean_elections += 1
         state = self.state
         if (leader, isr) != (state.leader, state.isr):
             epoch = state.leader_epoch + (leader != state.leader)

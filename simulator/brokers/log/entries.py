@@ -18,7 +18,7 @@ class Entry(NamedTuple):
     tombstone: bool = False
     """Whether it has no value, which deletes its key where the log is compacted."""
     timestamp: float = 0.0
-    """When its producer made it, in milliseconds (``message.timestamp.type=CreateTime``)."""
+    """In milliseconds: when its leader took it (``message.timestamp.type=LogAppendTime``; Kafka's default is the producer's)."""
     size: int = 1
     """Bytes."""
     producer_id: int = -1

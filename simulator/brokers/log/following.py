@@ -7,12 +7,14 @@ back until there is something to copy, or ``replica.fetch.wait.max.ms`` is over.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from simulator.brokers.log.errors import CODES, Refused
+from simulator.brokers.log.errors import CODES, NAMES, Refused
 from simulator.brokers.log.protocol import pack_copies, pack_fetch, unpack_copies
 from simulator.brokers.log.replicas import FetchRequest, FetchResponse
+from simulator.brokers.log.upkeep import note_trimmed
 from simulator.message import Message
 from simulator.vocabulary import IGNORED, REPLICATED, TRUNCATED
 
@@ -24,20 +26,19 @@ _MOST = 500
 """Records in one answer for one partition (Kafka: ``replica.fetch.max.bytes``, a mebibyte)."""
 
 
-class _Held:
-    """A follower's request whose answer is held back."""
+class _Request:
+    """What one broker asks of another."""
 
-    __slots__ = ("follower", "request", "timer")
+    __slots__ = ("asked", "follower", "message", "timer")
 
-    def __init__(self, request: Message, follower: str) -> None:
-        self.request = request
+    def __init__(self, message: Message, follower: str) -> None:
+        self.message = message
         self.follower = follower
+        flat: Sequence[int] = message.payload[1:]
+        self.asked = [(flat[at], FetchRequest(follower, *flat[at + 1 : at + 4])) for at in range(0, len(flat), 4)]
+        """Each partition, and what is asked of it."""
         self.timer: Timer | None = None
-
-
-def _asked(request: Message, follower: str) -> list[tuple[int, FetchRequest]]:
-    flat: Sequence[int] = request.payload[1:]
-    return [(flat[at], FetchRequest(follower, *flat[at + 1 : at + 4])) for at in range(0, len(flat), 4)]
+        """Until when its answer is held back."""
 
 
 class Following:
@@ -45,17 +46,25 @@ class Following:
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
-        self._under_way: dict[str, Message] = {}
+        self._under_way: dict[str, _Request] = {}
         """The request to each leader that is not answered yet."""
         self._resting: dict[int, float] = {}
         """Until when a partition is left alone after an error."""
-        self._held: list[_Held] = []
+        self._held: list[_Request] = []
+
+    def role_changed(self, number: int) -> None:
+        """A partition has another leader, or the same one in another epoch: what went wrong before is over."""
+        self._resting.pop(number, None)
 
     def look(self) -> None:
         """Ask every leader of a followed partition that is not being asked already."""
         broker = self._broker
         if broker.stopped:
             return
+        for asked_of, request in list(self._under_way.items()):
+            if all(broker.states[number].leader_epoch != asked.leader_epoch for number, asked in request.asked):
+                # Its answer would be of no use, and the broker may have gone and returned in the meantime.
+                del self._under_way[asked_of]
         wanted: dict[str, list[int]] = {}
         for number, partition in broker.partitions.items():
             leader = partition.replica.state.leader
@@ -71,11 +80,11 @@ class Following:
         payload: list[int] = [int(wait)]
         for number in numbers:
             payload += pack_fetch(number, broker.partitions[number].replica.request())
-        request = self._under_way[leader] = sim.envelope("replicate", None, tuple(payload))
-        sim.send(leader, request)
+        request = self._under_way[leader] = _Request(sim.envelope("replicate", None, tuple(payload)), broker.node.name)
+        sim.send(leader, request.message)
         sim.call_later(broker.node.replica_socket_timeout_ms, self._late, leader, request)
 
-    def _late(self, leader: str, request: Message) -> None:
+    def _late(self, leader: str, request: _Request) -> None:
         if self._under_way.get(leader) is request:
             del self._under_way[leader]
             self.look()
@@ -84,17 +93,17 @@ class Following:
         """Append what the leader sent, cut off what it does not have, and ask for more."""
         broker, sim = self._broker, self._broker.sim
         request = self._under_way.get(leader)
-        if request is None or request.id != answer.in_reply_to:
+        if request is None or request.message.id != answer.in_reply_to:
             # An answer to an earlier question need not fit behind what is here by now.
             sim.record(IGNORED, answer, sim.value("nobody waits for it"))
             return
         del self._under_way[leader]
         arrived = sim.cause
-        for number, _, response in unpack_copies(answer.payload, sim.message_of):
+        for number, error, response in unpack_copies(answer.payload, sim.message_of):
             if broker.states[number].leader != leader:
                 continue
             if response is None:
-                self._rest(number)
+                self._rest(number, NAMES[error])
                 continue
             partition, name = broker.partitions[number], broker.name_of(number)
             taken = partition.take(sim.now, response)
@@ -102,63 +111,61 @@ class Following:
                 sim.record(TRUNCATED, None, name, taken.cut_at, taken.cut, cause=arrived)
             for entry in taken.added:
                 sim.record(REPLICATED, sim.message_of(entry.record), name, entry.offset, cause=arrived)  # type: ignore[arg-type]
-            broker.note_trimmed(number, taken.trimmed)
+            note_trimmed(broker, number, taken.trimmed)
             broker.note_mark(number)
         self.look()
 
-    def _rest(self, number: int) -> None:
+    def _rest(self, number: int, error: str) -> None:
+        if error == "FENCED_LEADER_EPOCH":
+            # There is news on its way from the controller, and no use in asking before it is here.
+            self._resting[number] = math.inf
+            return
         backoff = self._broker.node.replica_fetch_backoff_ms
         self._resting[number] = self._broker.sim.now + backoff
         self._broker.sim.call_later(backoff, self.look)
 
-    def serve(self, request: Message, follower: str) -> None:
+    def serve(self, message: Message, follower: str) -> None:
         """Answer a follower as a leader, and note how far it is."""
-        answer, urgent = self._answer(request, follower)
+        broker, request = self._broker, _Request(message, follower)
+        answer, urgent = self._answer(request)
         if urgent:
-            self._broker.answer(follower, request, answer)
+            broker.answer(follower, message, answer)
         else:
-            held = _Held(request, follower)
-            self._held.append(held)
-            held.timer = self._broker.sim.call_later(request.payload[0], self._finish, held)
-        for number, _ in _asked(request, follower):
-            if self._broker.leads(number):
-                self._broker.moved(number)
+            self._held.append(request)
+            request.timer = broker.sim.call_later(message.payload[0], self._finish, request)
+        for number, _ in request.asked:
+            if broker.leads(number):
+                broker.reporting.expand(number, follower)
+                broker.moved(number)
 
     def wake(self, number: int) -> None:
-        """There is more in a partition: answer who waits for that."""
-        for held in list(self._held):
-            if any(number == each for each, _ in _asked(held.request, held.follower)) and self._has_news(held):
-                self._finish(held)
+        """Something in a partition has changed: answer who waits for that."""
+        for request in list(self._held):
+            if any(number == each and self._is_news(number, asked) for each, asked in request.asked):
+                self._finish(request)
 
-    def _has_news(self, held: _Held) -> bool:
-        for number, asked in _asked(held.request, held.follower):
-            partition = self._broker.partitions.get(number)
-            if partition is None or not partition.replica.leads or partition.replica.end > asked.offset:
-                return True
-        return False
+    def _is_news(self, number: int, asked: FetchRequest) -> bool:
+        replica = self._broker.partitions[number].replica
+        return not replica.leads or replica.state.leader_epoch != asked.leader_epoch or replica.end > asked.offset
 
-    def _finish(self, held: _Held) -> None:
-        if held not in self._held:
+    def _finish(self, request: _Request) -> None:
+        if request not in self._held or self._broker.stopped:
             return
-        self._held.remove(held)
-        assert held.timer is not None
-        held.timer.cancel()
-        if self._broker.stopped:
-            return
-        self._broker.answer(held.follower, held.request, self._answer(held.request, held.follower)[0])
+        self._held.remove(request)
+        assert request.timer is not None
+        request.timer.cancel()
+        self._broker.answer(request.follower, request.message, self._answer(request, held_back=True)[0])
 
-    def _answer(self, request: Message, follower: str) -> tuple[tuple[int, ...], bool]:
+    def _answer(self, request: _Request, *, held_back: bool = False) -> tuple[tuple[int, ...], bool]:
         """What to answer, and whether it is worth answering at once."""
         broker = self._broker
         flat: tuple[int, ...] = ()
         urgent = False
-        for number, asked in _asked(request, follower):
+        for number, asked in request.asked:
             response: FetchResponse | None = None
             error = 0
             try:
-                if not broker.leads(number):
-                    raise Refused("NOT_LEADER_OR_FOLLOWER", f"{broker.node.name} does not lead it.")
-                response = broker.partitions[number].replica.answer(broker.sim.now, asked, _MOST)
+                response = broker.led(number).replica.answer(broker.sim.now, asked, _MOST, held_back=held_back)
             except Refused as refused:
                 error = CODES[refused.error]
             flat += pack_copies(number, error, response)

@@ -96,12 +96,13 @@ class Group:
         member_id: str,
         protocols: Sequence[tuple[str, Subscription]],
         *,
+        client_id: str = "",
         instance_id: str | None = None,
         session_timeout_ms: float = 45_000.0,
         rebalance_timeout_ms: float = 300_000.0,
     ) -> list[Reply]:
-        """A member wants in, or in again: with an empty id if it has none. A consumer's ``max.poll.interval.ms`` is its
-        ``rebalance_timeout_ms``.
+        """A member wants in, or in again: with an empty id if it has none; the one that it is given then begins with its
+        ``client_id``. A consumer's ``max.poll.interval.ms`` is its ``rebalance_timeout_ms``.
 
         Errors: INVALID_SESSION_TIMEOUT, INCONSISTENT_GROUP_PROTOCOL (it knows no assignor that all others know),
         MEMBER_ID_REQUIRED (join again with the id in the answer), UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID.
@@ -116,7 +117,7 @@ class Group:
         if not member_id and instance_id in self._instances:
             return self._replace(now, caller, str(instance_id), offered, timeouts)
         if not member_id and instance_id is None:
-            invited = self._new_id("member")
+            invited = self._new_id(client_id or "member")
             self._invited[invited] = now + session_timeout_ms
             return [Reply(caller, "join", "MEMBER_ID_REQUIRED", invited)]
         self._invited.pop(member_id, None)

@@ -83,6 +83,7 @@ class Grouping:
                 caller,
                 member,
                 protocols,
+                client_id=consumer,
                 instance_id=instance,
                 session_timeout_ms=session,
                 rebalance_timeout_ms=rebalance,

@@ -30,7 +30,8 @@ class Transactions:
         self._open: dict[int, int] = {}
         """The offset of each open transaction's first record, by producer."""
         self._ended: list[Ended] = []
-        """Ended transactions whose marker may not be committed yet."""
+        self._settled = 0
+        """How many of the ended ones have a marker that is committed: the first so many."""
         self._aborted: list[Ended] = []
 
     def appended(self, producer_id: int, offset: int) -> None:
@@ -52,43 +53,48 @@ class Transactions:
 
     def last_stable(self, high_watermark: int) -> int:
         """The last stable offset: before it every transaction has ended, and its marker is committed."""
-        waiting = [each.first for each in self._ended if each.last >= high_watermark]
+        waiting = [each.first for each in self._ended[self._settled :] if each.last >= high_watermark]
         return min([high_watermark, *self._open.values(), *waiting])
 
     def settle(self, high_watermark: int) -> None:
-        """The high watermark has come this far, and will not go back: forget whose markers it has passed."""
-        self._ended = [each for each in self._ended if each.last >= high_watermark]
+        """The high watermark has come this far: nobody waits for the markers any more that it has passed."""
+        while self._settled < len(self._ended) and self._ended[self._settled].last < high_watermark:
+            self._settled += 1
 
     def aborted(self, start: int, end: int) -> tuple[Ended, ...]:
         """The aborted transactions that reach into the offsets from ``start`` up to, not including, ``end``: a broker sends
         them along with the records."""
         return tuple(each for each in self._aborted if each.first < end and each.last >= start)
 
+    def is_aborted(self, entry: Entry) -> bool:
+        """Whether a record belongs to an aborted transaction."""
+        return _belongs(entry, self._aborted)
+
     def truncate(self, end: int) -> None:
-        """The log lost everything from offset ``end`` on: a transaction whose marker is gone is open again.
-        (Only what is not committed is ever cut off, so its end is still remembered.)"""
-        for each in self._ended:
-            if each.first < end <= each.last:
-                self._open[each.producer_id] = each.first
-        self._aborted = [each for each in self._aborted if each.last < end]
-        self._ended = [each for each in self._ended if each.last < end]
+        """The log lost everything from offset ``end`` on: a transaction whose marker is gone is open again."""
         self._open = {producer: first for producer, first in self._open.items() if first < end}
+        while self._ended and self._ended[-1].last >= end:
+            gone = self._ended.pop()
+            if gone.first < end:
+                self._open[gone.producer_id] = gone.first
+        self._settled = min(self._settled, len(self._ended))
+        self._aborted = [each for each in self._aborted if each.last < end]
 
 
 def read_committed(entries: Iterable[Entry], aborted: Iterable[Ended], last_stable: int) -> list[Entry]:
     """What a consumer with ``isolation.level=read_committed`` is given of what was fetched: nothing of open or aborted
     transactions, and nothing beyond the last stable offset."""
     gone = list(aborted)
-    return [
-        entry
-        for entry in read_uncommitted(entries, last_stable)
-        if not (
-            entry.transactional
-            and any(each.producer_id == entry.producer_id and each.first <= entry.offset <= each.last for each in gone)
-        )
-    ]
+    return [entry for entry in read_uncommitted(entries, last_stable) if not _belongs(entry, gone)]
 
 
 def read_uncommitted(entries: Iterable[Entry], high_watermark: int) -> list[Entry]:
     """What every other consumer is given: all records up to the high watermark; markers are nobody's."""
     return [entry for entry in entries if entry.offset < high_watermark and not entry.marker]
+
+
+def _belongs(entry: Entry, ended: Iterable[Ended]) -> bool:
+    """Whether a record was written in one of these transactions."""
+    return entry.transactional and any(
+        each.producer_id == entry.producer_id and each.first <= entry.offset < each.last for each in ended
+    )

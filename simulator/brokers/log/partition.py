@@ -6,9 +6,8 @@ Every replica derives this from what it appends, so that a new leader knows as m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
-from operator import attrgetter
 from typing import Literal, NamedTuple
 
 from simulator.brokers.log.entries import Entry
@@ -51,9 +50,9 @@ class Taken(NamedTuple):
 class Partition:
     """A replica and what its log says of producers. What it keeps is on disk; who leads and who follows is memory."""
 
-    def __init__(self, replica: Replica) -> None:
+    def __init__(self, replica: Replica, sequences: Sequences | None = None) -> None:
         self.replica = replica
-        self.sequences = Sequences()
+        self.sequences = sequences or Sequences()
         self.transactions = Transactions()
 
     @property
@@ -66,24 +65,13 @@ class Partition:
         """The last stable offset: consumers that read committed get what stands before it."""
         return self.transactions.last_stable(self.replica.high_watermark)
 
-    def reopen(self) -> None:
-        """The broker has started again: the disk is as it was, and it leads nothing and follows nobody until it is told."""
-        before = self.replica
-        self.replica = Replica(
-            before.broker,
-            before.replicas,
-            min_insync_replicas=before.min_insync_replicas,
-            replica_lag_time_max_ms=before.replica_lag_time_max_ms,
-            log=before.log,
-            high_watermark=before.high_watermark,
-        )
-
     def produce(self, now: float, batch: Sequence[Entry], acks: Acks) -> Appended:
         """Append a producer's batch as the leader: all of it or nothing.
 
-        Raises `Refused` as `Replica.append`, `Log.check` and, for an idempotent producer's batch, `Sequences.check` do.
+        Raises `Refused` as `Replica.check`, `Log.check` and, for an idempotent producer's batch, `Sequences.check` do.
         """
         first = batch[0]
+        self.replica.check(acks)
         for entry in batch:
             self.log.check(entry)
         if first.sequence >= 0:
@@ -97,9 +85,11 @@ class Partition:
     def mark(self, now: float, marker: Entry) -> int:
         """Append, as the leader, the marker that ends a producer's transaction; its offset.
 
-        Raises `Refused`: NOT_LEADER_OR_FOLLOWER.
+        Raises `Refused` as `Replica.check` does for ``acks="all"``, and `Sequences.check_epoch`.
         """
-        offset = self.replica.append([marker], 1)
+        self.replica.check("all")
+        self.sequences.check_epoch(marker.producer_id, marker.producer_epoch)
+        offset = self.replica.append([marker], "all")
         self._note(now, self.log.read(offset, 1))
         return offset
 
@@ -109,12 +99,18 @@ class Partition:
         cut = self.replica.take(response)
         cut_at = self.replica.end if cut else end
         if cut:
-            self.sequences.truncate(cut_at)
             self.transactions.truncate(cut_at)
+            forgotten = self.sequences.truncate(cut_at)
+            self._note_sequences(now, (entry for entry in self.log if entry.producer_id in forgotten))
         added = tuple(entry for entry in response.entries if cut_at <= entry.offset < self.replica.end)
         self._note(now, added)
         self.transactions.settle(self.replica.high_watermark)
         return Taken(cut, cut_at, added, size - cut + len(added) - len(self.log))
+
+    def latest(self, isolation_level: IsolationLevel) -> int:
+        """Where a reader goes on who wants only what is still to come. Raises `Refused` as `Replica.latest` does."""
+        mark = self.replica.latest()
+        return mark if isolation_level == "read_uncommitted" else self.last_stable
 
     def read(self, offset: int, most: int, isolation_level: IsolationLevel) -> Read:
         """What a consumer is given from here on, as the leader. Raises `Refused` as `Replica.read` does."""
@@ -127,18 +123,38 @@ class Partition:
         seen = [entry.offset for entry in found if entry.offset < limit]
         return Read(tuple(given), max([offset, *(last + 1 for last in seen[-1:])]))
 
-    def _note(self, now: float, entries: Iterable[Entry]) -> None:
+    def clean(self, now: float) -> list[Entry]:
+        """Compact the log, if it is dirty enough, up to where every transaction has ended; what went."""
+        return self.log.compact(now, self.last_stable, self.transactions.is_aborted)
+
+    def trim(self, now: float) -> int:
+        """Let go of committed records that are too old or too many; how many went."""
+        return self.log.delete(now, self.replica.high_watermark)
+
+    def _note(self, now: float, entries: Sequence[Entry]) -> None:
         """Learn from what was appended who wrote how far, and which transactions are open."""
-        for _, alike in groupby(entries, key=attrgetter("producer_id", "producer_epoch", "batch", "marker")):
-            run = list(alike)
-            head = run[0]
-            if head.marker:
-                for entry in run:
-                    self.transactions.marked(entry.producer_id, entry.offset, commit=entry.marker == "commit")
-                    self.sequences.marked(now, entry.producer_id, entry.producer_epoch)
-            elif head.producer_id >= 0:
-                # A group's offsets have no numbers: only records are counted.
-                if head.sequence >= 0:
-                    self.sequences.appended(now, head.producer_id, head.producer_epoch, head.sequence, len(run), head.offset)
-                if head.transactional:
-                    self.transactions.appended(head.producer_id, head.offset)
+        self._note_sequences(now, entries)
+        for entry in entries:
+            if entry.marker:
+                self.transactions.marked(entry.producer_id, entry.offset, commit=entry.marker == "commit")
+            elif entry.transactional:
+                self.transactions.appended(entry.producer_id, entry.offset)
+
+    def _note_sequences(self, now: float, entries: Iterable[Entry]) -> None:
+        for batch in _batches(entries):
+            first, last = batch[0], batch[-1]
+            if first.marker:
+                self.sequences.marked(now, first.producer_id, first.producer_epoch)
+            elif first.sequence >= 0:
+                # Some of it may have come before, and some may be compacted away: its place is where its first record was.
+                before = first.sequence - first.batch
+                count = last.sequence - first.batch + 1
+                self.sequences.appended(
+                    now, first.producer_id, first.producer_epoch, first.batch, count, first.offset - before
+                )
+
+
+def _batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """What came together, as far as that is known: a group's offsets and markers carry no numbers."""
+    for _, alike in groupby(entries, key=lambda entry: (entry.producer_id, entry.producer_epoch, entry.batch, entry.marker)):
+        yield list(alike)

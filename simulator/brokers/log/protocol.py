@@ -24,7 +24,7 @@ REQUESTS = (
 NO_VALUE = ("value", "null")
 """The header of a record without a value: a tombstone."""
 
-Layered = Sequence[str]
+Names = Sequence[str]
 """The brokers' names, in the layout's order."""
 
 _ACKS: dict[int, Acks] = {-1: "all", 0: 0, 1: 1}
@@ -76,21 +76,41 @@ class Produce(NamedTuple):
         ]
 
 
-def pack_state(partition: int, state: Leadership, brokers: Layered) -> tuple[int, ...]:
-    """A partition's leadership: partition, leader, leader epoch, partition epoch, how many are in sync, and which."""
-    leader = -1 if state.leader is None else brokers.index(state.leader)
-    isr = [brokers.index(each) for each in state.isr]
-    return (partition, leader, state.leader_epoch, state.partition_epoch, len(isr), *isr)
+TAKEN, UNREGISTERED, RELEASED = range(3)
+"""What the answer to a ``broker_heartbeat`` begins with: it is taken; it is not, since an earlier life of the broker may still
+be there; the broker may stop. News follows. The heartbeat itself says (life, version of the news, whether it wants to stop)."""
 
 
-def unpack_states(flat: Sequence[int], brokers: Layered) -> Iterator[tuple[int, Leadership]]:
-    """Each partition with its leadership."""
-    at = 0
-    while at < len(flat):
-        partition, leader, epoch, version, count = flat[at : at + 5]
-        isr = tuple(brokers[each] for each in flat[at + 5 : at + 5 + count])
-        yield partition, Leadership(None if leader < 0 else brokers[leader], epoch, isr, version)
-        at += 5 + count
+class News(NamedTuple):
+    """What the controller tells a broker: what has changed, or everything."""
+
+    version: int
+    """Counts the changes."""
+    active: tuple[str, ...]
+    """The brokers that may lead and be in sync: neither fenced nor about to stop."""
+    states: tuple[tuple[int, Leadership], ...]
+    """Partitions, by number, and who leads them."""
+
+    def packed(self, brokers: Names) -> tuple[int, ...]:
+        flat = [self.version, sum(1 << place for place, broker in enumerate(brokers) if broker in self.active)]
+        for partition, state in self.states:
+            leader = -1 if state.leader is None else brokers.index(state.leader)
+            flat += (partition, leader, state.leader_epoch, state.partition_epoch, len(state.isr))
+            flat += map(brokers.index, state.isr)
+        return tuple(flat)
+
+    @classmethod
+    def of(cls, flat: Sequence[int], brokers: Names) -> News:
+        active = tuple(broker for place, broker in enumerate(brokers) if flat[1] >> place & 1)
+        states: list[tuple[int, Leadership]] = []
+        at = 2
+        while at < len(flat):
+            partition, leader, epoch, version, count = flat[at : at + 5]
+            at += 5
+            isr = tuple(brokers[each] for each in flat[at : at + count])
+            at += count
+            states.append((partition, Leadership(None if leader < 0 else brokers[leader], epoch, isr, version)))
+        return cls(flat[0], active, tuple(states))
 
 
 def pack_fetch(partition: int, request: FetchRequest) -> tuple[int, int, int, int]:

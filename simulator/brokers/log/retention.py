@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from simulator.brokers.log.entries import Entry
 from simulator.brokers.log.errors import Refused
@@ -180,31 +180,41 @@ class Log:
             self._drop_oldest()
         return before - len(self)
 
-    def dirty_ratio(self, now: float, high_watermark: int | None = None) -> float:
+    def dirty_ratio(self, now: float, stable: int | None = None) -> float:
         """Which part of what may be cleaned was written since the last cleaning; 0 if nothing was."""
         sizes = [0, 0]
-        for segment in self._cleanable(now, high_watermark):
+        for segment in self._cleanable(now, stable):
             for record in segment.records:
                 sizes[record.offset >= self._cleaned_to] += record.size
         return sizes[1] / sum(sizes) if sizes[1] else 0.0
 
-    def compact(self, now: float, high_watermark: int | None = None) -> list[int]:
-        """Clean, if the log is dirty enough (``min.cleanable.dirty.ratio``): the offsets of the records that went.
+    def compact(
+        self, now: float, stable: int | None = None, aborted: Callable[[Entry], bool] = lambda record: False
+    ) -> list[Entry]:
+        """Clean, if the log is dirty enough (``min.cleanable.dirty.ratio``); the records that went.
 
-        Of each key the latest record stays, and everything in the active segment. A tombstone stays for
-        ``delete.retention.ms`` after the first cleaning that it survived, so that who reads the log hears of it.
+        Of each key the latest record stays, and everything in the active segment or from ``stable`` on, the last stable
+        offset. What a transaction wrote that was ``aborted`` goes. A tombstone stays for ``delete.retention.ms`` after the first
+        cleaning that it survived, so that who reads the log hears of it. Simplified: the markers of transactions stay.
         """
-        if "compact" not in self.cleanup_policy or self.dirty_ratio(now, high_watermark) <= self.min_cleanable_dirty_ratio:
+        if "compact" not in self.cleanup_policy or self.dirty_ratio(now, stable) <= self.min_cleanable_dirty_ratio:
             return []
-        cleanable = list(self._cleanable(now, high_watermark))
-        latest = {record.key: record.offset for segment in cleanable for record in segment.records if not record.marker}
-        gone: list[int] = []
+        cleanable = list(self._cleanable(now, stable))
+        void = {record.offset for segment in cleanable for record in segment.records if aborted(record)}
+        latest = {
+            record.key: record.offset
+            for segment in cleanable
+            for record in segment.records
+            if not record.marker and record.offset not in void
+        }
+        gone: list[Entry] = []
         for segment in cleanable:
             kept = []
             for record in segment.records:
+                superseded = not record.marker and latest.get(record.key, -1) > record.offset
                 expired = record.tombstone and self._delete_horizon.get(record.offset, math.inf) <= now
-                if not record.marker and (latest[record.key] > record.offset or expired):
-                    gone.append(record.offset)
+                if superseded or expired or record.offset in void:
+                    gone.append(record)
                     self._delete_horizon.pop(record.offset, None)
                     continue
                 if record.tombstone:
@@ -216,9 +226,9 @@ class Log:
         self._cleaned_to = following
         return gone
 
-    def _cleanable(self, now: float, high_watermark: int | None) -> Iterator[_Segment]:
-        """The segments that may be cleaned: before the active one, committed, and old enough."""
-        limit = self.end if high_watermark is None else high_watermark
+    def _cleanable(self, now: float, stable: int | None) -> Iterator[_Segment]:
+        """The segments that may be cleaned: before the active one, stable, and old enough."""
+        limit = self.end if stable is None else stable
         for segment, following in zip(self._segments, self._segments[1:], strict=False):
             if following.base > limit or now - segment.latest < self.min_compaction_lag_ms:
                 return

@@ -60,15 +60,10 @@ class Sequences:
         OUT_OF_ORDER_SEQUENCE_NUMBER for a batch that does not follow the last one. A producer that is not known (or no
         longer) may begin anywhere: what it sent before may have been deleted from the log.
         """
+        self.check_epoch(producer_id, epoch)
         producer = self._producers.get(producer_id)
         if producer is None:
             return None
-        if epoch < producer.epoch:
-            raise Refused(
-                "INVALID_PRODUCER_EPOCH",
-                f"producer {producer_id} writes with epoch {epoch}, but one with epoch {producer.epoch} took its place;"
-                " it must stop.",
-            )
         if epoch > producer.epoch:
             wanted = 0
         else:
@@ -83,11 +78,23 @@ class Sequences:
             )
         return None
 
+    def check_epoch(self, producer_id: int, epoch: int) -> None:
+        """Raise `Refused`, INVALID_PRODUCER_EPOCH, for a producer whose successor was here already."""
+        known = self.epoch(producer_id)
+        if epoch < known:
+            raise Refused(
+                "INVALID_PRODUCER_EPOCH",
+                f"producer {producer_id} writes with epoch {epoch}, but one with epoch {known} took its place; it must stop.",
+            )
+
     def appended(self, now: float, producer_id: int, epoch: int, sequence: int, count: int, offset: int) -> None:
-        """Remember a batch that is in the log from ``offset`` on. Followers call this too, without checking."""
+        """Remember a batch that is in the log from ``offset`` on. Followers call this too, without checking, and again with
+        more records where a batch came to them in pieces."""
         producer = self._producers.get(producer_id)
         if producer is None or producer.epoch != epoch:
             producer = self._producers[producer_id] = _Producer(epoch, now)
+        if producer.batches and producer.batches[-1].offset == offset:
+            producer.batches.pop()
         producer.batches.append(Batch(sequence, following(sequence, count - 1), offset))
         producer.seen = now
 
@@ -106,19 +113,21 @@ class Sequences:
             del self._producers[number]
         return idle
 
-    def truncate(self, end: int) -> None:
-        """Forget the batches from offset ``end`` on: the log lost them.
+    def truncate(self, end: int) -> list[int]:
+        """Forget the batches from offset ``end`` on: the log lost them. The producers of which nothing is remembered now: of
+        them one has to learn from what is left of the log.
 
-        Kafka goes back to the last snapshot and reads the log from there, which has the same result for batches that are
-        still remembered.
+        (Kafka goes back to its last snapshot and reads the log from there.)
         """
-        for number in list(self._producers):
-            producer = self._producers[number]
+        forgotten: list[int] = []
+        for number, producer in list(self._producers.items()):
             kept = [batch for batch in producer.batches if batch.offset < end]
-            if producer.batches and not kept:
+            if len(kept) < len(producer.batches) and not kept:
+                forgotten.append(number)
                 del self._producers[number]
             else:
                 producer.batches = deque(kept, maxlen=REMEMBERED)
+        return forgotten
 
     def batches(self, producer_id: int) -> tuple[Batch, ...]:
         """What is remembered of a producer, the oldest first; nothing of an unknown one."""

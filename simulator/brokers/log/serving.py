@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from simulator.brokers.log.errors import CODES, Refused
+from simulator.brokers.log.errors import Refused
 from simulator.brokers.log.partition import IsolationLevel
 from simulator.message import Message
 
 if TYPE_CHECKING:
     from simulator.brokers.log.broker import Broker
     from simulator.engine import Timer
+
+
+_ISOLATION: tuple[IsolationLevel, IsolationLevel] = ("read_uncommitted", "read_committed")
+"""The levels by their numbers on the wire."""
 
 
 class _Waiting:
@@ -58,12 +62,13 @@ class Fetches:
         """Where a partition begins (``earliest``) or where a reader would go on who wants what is still to come."""
         number, earliest, committed = request.payload
         broker = self._broker
-        if not broker.leads(number):
-            broker.answer(client, request, (number, CODES["NOT_LEADER_OR_FOLLOWER"], -1))
-            return
-        partition = broker.partitions[number]
-        latest = partition.last_stable if committed else partition.replica.high_watermark
-        broker.answer(client, request, (number, 0, partition.log.start if earliest else latest))
+        error, offset = 0, -1
+        try:
+            partition = broker.led(number)
+            offset = partition.log.start if earliest else partition.latest(_ISOLATION[committed])
+        except Refused as refused:
+            error = refused.code
+        broker.answer(client, request, (number, error, offset))
 
     def _finish(self, waiting: _Waiting) -> None:
         assert waiting.timer is not None
@@ -75,15 +80,12 @@ class Fetches:
 
     def _read(self, request: Message) -> tuple[int, ...]:
         most, _, committed = request.payload[:3]
-        isolation: IsolationLevel = "read_committed" if committed else "read_uncommitted"
         flat: list[int] = []
         for number, offset in _places(request):
             if len(flat) // 3 >= most:
                 break
             try:
-                if not self._broker.leads(number):
-                    raise Refused("NOT_LEADER_OR_FOLLOWER", "another broker leads.")
-                found = self._broker.partitions[number].read(offset, most - len(flat) // 3, isolation)
+                found = self._broker.led(number).read(offset, most - len(flat) // 3, _ISOLATION[committed])
             except Refused as refused:
                 flat += (number, refused.code, -1)
                 continue

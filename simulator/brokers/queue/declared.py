@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from attrs import field, frozen
 
+from simulator.brokers.queue.broker import Broker
 from simulator.brokers.queue.channel import Channel
 from simulator.values import Part
 
@@ -108,3 +109,14 @@ def as_queues(values: Any) -> tuple[QueueDeclared, ...]:
     """A plain name means a durable classic queue of that name."""
     given = (values,) if isinstance(values, str | QueueDeclared) else tuple(values)
     return tuple(QueueDeclared(each) if isinstance(each, str) else each for each in given)
+
+
+def set_up(*declared: Iterable[Declared]) -> Broker:
+    """A broker with all of this, declared in this order. Raises AmqpError for what a real one refuses."""
+    broker = Broker()
+    channel = broker.channel("set-up")
+    for each in (each for parts in declared for each in parts):
+        each.declare(channel)
+    channel.close()
+    broker.take_effects()
+    return broker

@@ -48,6 +48,16 @@ class Binding(NamedTuple):
         return self.source, self.destination, self.routing_key, json.dumps(dict(self.arguments), sort_keys=True)
 
 
+class Hop(NamedTuple):
+    """A way out of an exchange that a message came to, and whether it takes it."""
+
+    source: str
+    destination: Destination
+    binding: Binding | None
+    """None: no binding leads there; it is the exchange's alternate one, or the default exchange's own way to a queue."""
+    takes: bool
+
+
 def topic_matches(pattern: str, routing_key: str) -> bool:
     """Whether a topic exchange's binding takes a key: ``*`` stands for exactly one word, ``#`` for any number of them.
 
@@ -215,27 +225,30 @@ class Exchanges:
 
     def route(self, name: str, routing_key: str, headers: Mapping[str, Any], queues: Collection[str]) -> tuple[str, ...]:
         """The queues that get a message, each once, in alphabetical order. ``queues`` are all there are."""
+        hops = self.hops(name, routing_key, headers, queues)
+        return tuple(sorted({hop.destination[1] for hop in hops if hop.takes and hop.destination[0] == "queue"}))
+
+    def hops(self, name: str, routing_key: str, headers: Mapping[str, Any], queues: Collection[str]) -> Iterator[Hop]:
+        """Every way out of the exchanges that a message comes to, which it takes or not: why it goes where it goes."""
         if name == DEFAULT:
-            return (routing_key,) if routing_key in queues else ()
-        found: set[str] = set()
+            yield Hop(name, ("queue", routing_key), None, routing_key in queues)
+            return
         seen, todo = {name}, [name]
         while todo:
             exchange = self._exchanges[todo.pop()]
             matches = _RULES[exchange.type]
-            destinations = [
-                binding.destination
+            found = [
+                Hop(exchange.name, binding.destination, binding, matches(binding, routing_key, headers))
                 for binding in self._bindings[exchange.name].values()
-                if matches(binding, routing_key, headers)
             ]
-            if not destinations and exchange.alternate is not None:
-                destinations = [("exchange", exchange.alternate)]
-            for kind, destination in destinations:
-                if kind == "queue":
-                    found.add(destination)
-                elif destination in self._exchanges and destination not in seen:
+            if exchange.alternate is not None:
+                takes = exchange.alternate in self._exchanges and not any(hop.takes for hop in found)
+                found.append(Hop(exchange.name, ("exchange", exchange.alternate), None, takes))
+            yield from found
+            for _, (kind, destination), _, takes in found:
+                if takes and kind == "exchange" and destination in self._exchanges and destination not in seen:
                     seen.add(destination)
                     todo.append(destination)
-        return tuple(sorted(found))
 
     def restart(self, queues: Collection[str]) -> None:
         """Keep what a broker keeps over a restart: durable exchanges, and the bindings between what is durable.

@@ -8,10 +8,30 @@ from typing import Any, NamedTuple, TypeAlias
 
 from attrs import evolve, field, frozen
 
+from simulator.message import Message
+
 TRANSIENT, PERSISTENT = 1, 2
 """The two delivery modes."""
 
+HEADER = "header "
+"""Before the name of an application's own header, among the headers of a message; the others are the broker's."""
+
 _NONE: Mapping[str, Any] = MappingProxyType({})
+
+
+class Address(NamedTuple):
+    """Where a publisher's message is to go, and the application's own headers."""
+
+    exchange: str
+    routing_key: str
+    headers: Mapping[str, str]
+
+
+def address(message: Message) -> Address:
+    """What a message says of its way. Without a word about it, it goes to the default exchange under its own key."""
+    said = dict(message.headers)
+    own = {name.removeprefix(HEADER): value for name, value in said.items() if name.startswith(HEADER)}
+    return Address(said.get("exchange", ""), said.get("routing_key", message.key or ""), own)
 
 
 @frozen

@@ -17,7 +17,7 @@ from attrs import field, frozen
 
 from simulator.brokers.queue.broker import Broker
 from simulator.brokers.queue.channel import CHANNEL_CLOSED, Channel
-from simulator.brokers.queue.declared import Bound, Declared, ExchangeDeclared, QueueDeclared, as_queues
+from simulator.brokers.queue.declared import Bound, ExchangeDeclared, QueueDeclared, as_queues, set_up
 from simulator.brokers.queue.errors import AmqpError
 from simulator.brokers.queue.messages import (
     Cancel,
@@ -32,6 +32,7 @@ from simulator.brokers.queue.messages import (
     Requeued,
     Return,
     Routed,
+    address,
 )  # fmt: skip
 from simulator.message import Message
 from simulator.scenario import Node, Scenario
@@ -56,9 +57,6 @@ PROTOCOL = (CONSUME, ACK, NACK, HEARTBEAT, CLOSE)
 """The kinds of message that the broker takes as a request; everything else is published."""
 
 REPLY, REFUSAL, RETURN, DELIVER, CLOSED = "reply", "refusal", "return", "deliver", "closed"
-
-HEADER = "header "
-"""Before the name of an application's own header, among the headers of a message; the others are the broker's."""
 
 
 Fact: TypeAlias = Routed | Enqueued | HandedOut | Requeued | Dequeued | DeadLettered
@@ -92,14 +90,7 @@ class RabbitMQ(Node):
 
     def set_up(self) -> Broker:
         """A broker with all that was declared. Raises AmqpError for what a real one refuses."""
-        broker = Broker()
-        channel = broker.channel("set-up")
-        parts: tuple[Declared, ...] = (*self.exchanges, *self.queues, *self.bindings)
-        for each in parts:
-            each.declare(channel)
-        channel.close()
-        broker.take_effects()
-        return broker
+        return set_up(self.exchanges, self.queues, self.bindings)
 
     def problems(self, scenario: Scenario) -> Iterator[str]:
         parts = (*self.exchanges, *self.queues, *self.bindings)
@@ -155,8 +146,10 @@ class _Front:
         """Start on what was there before a crash, if there was one. Whoever was connected learns that he is no longer."""
         sim, broker = self._sim, self._broker
         broker.now = max(broker.now, sim.now)
+        if "connected" in sim.durable:
+            # What is not durable is lost in a crash, and there before one.
+            broker.restart()
         before: dict[str, int] = sim.durable.setdefault("connected", {})
-        broker.restart()
         sim.spawn(self._reset(before))
         self._tell()
         self._starting = False
@@ -216,11 +209,11 @@ class _Front:
             channel = self._publishers[publisher] = self._broker.channel(publisher)
             self._clients[channel.number] = publisher
         said = dict(message.headers)
-        own = {name.removeprefix(HEADER): value for name, value in message.headers if name.startswith(HEADER)}
+        exchange, routing_key, headers = address(message)
         content = Content(
             message.id,
             delivery_mode=int(said.get("delivery_mode", "1")),
-            headers=own,
+            headers=headers,
             priority=int(said["priority"]) if "priority" in said else None,
             expiration=said.get("expiration"),
             size=message.size,
@@ -229,9 +222,7 @@ class _Front:
             channel.confirm_select()
         self._publishing = message
         try:
-            channel.basic_publish(
-                said.get("exchange", ""), said.get("routing_key", message.key or ""), content, mandatory="mandatory" in said
-            )
+            channel.basic_publish(exchange, routing_key, content, mandatory="mandatory" in said)
         except AmqpError as error:
             sim.record(REJECTED, message, sim.value(str(error)))
             sim.send(publisher, sim.envelope(REFUSAL, message.key, str(error), (), message.id))

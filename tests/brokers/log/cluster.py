@@ -108,13 +108,15 @@ class Cluster:
         leader = self.leader
         if leader is None:
             return
-        wanted = leader.propose(self.now)
-        if wanted is not None:
+        followers = (broker for broker in BROKERS if broker != leader.broker)
+        for wanted in (leader.shrink(self.now), *map(leader.expand, followers)):
+            if wanted is None:
+                continue
             state = leader.state
             try:
                 self.controller.change_in_sync(leader.broker, state.leader_epoch, state.partition_epoch, wanted)
-            except Refused:
-                leader.proposal_refused()
+            except Refused as refused:
+                leader.proposal_answered(refused.error)
             self._spread()
         still: list[tuple[str, int, int]] = []
         for broker, offset, record in self.waiting:

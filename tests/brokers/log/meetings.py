@@ -90,7 +90,7 @@ class Meeting:
         consumer = self.consumers[name]
         self._note(name, consumer.rejoin())
         self._due += self.group.join(
-            self.now, name, consumer.member_id, consumer.protocols(), instance_id=consumer.instance_id,
+            self.now, name, consumer.member_id, consumer.protocols(), client_id=name, instance_id=consumer.instance_id,
             session_timeout_ms=consumer.session_timeout_ms, rebalance_timeout_ms=consumer.max_poll_interval_ms,
         )  # fmt: skip
 

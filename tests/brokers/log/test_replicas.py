@@ -10,6 +10,7 @@ from simulator.brokers.log.elections import Controller, Leadership
 from simulator.brokers.log.entries import Entry
 from simulator.brokers.log.errors import Refused
 from simulator.brokers.log.replicas import Acks, FetchRequest, Replica
+from simulator.brokers.log.retention import Log
 from simulator.reading.anomalies import find
 from simulator.reading.histories import Operation, Poll, Send
 from tests.brokers.log.cluster import BROKERS, Cluster, Doing
@@ -49,7 +50,7 @@ def test_a_follower_learns_the_high_watermark_one_fetch_later() -> None:
         b.take(leader.answer(0, b.request()))
         marks.append((leader.high_watermark, b.high_watermark))
 
-    assert marks == [(0, 0), (1, 1), (1, 1)]
+    assert marks == [(0, 0), (1, 0), (1, 1)]
 
 
 def test_acks_all_is_refused_with_too_few_in_sync_and_acks_1_is_stored_unread() -> None:
@@ -88,11 +89,11 @@ def test_a_slow_replica_leaves_the_set_after_the_lag_time_and_comes_back_with_ev
     for now in (50, 60):
         b.take(leader.answer(now, b.request()))
 
-    early, late = leader.propose(100), leader.propose(101)
+    early, late = leader.shrink(100), leader.shrink(101)
     leader.learn(101, Leadership("a", 1, ("a", "b"), 1))
     for now in (110, 120):
         c.take(leader.answer(now, c.request()))
-    again = leader.propose(120)
+    again = leader.expand("c")
 
     assert (early, late, again) == (None, ("a", "b"), BROKERS)
 
@@ -101,14 +102,28 @@ def test_an_idle_replica_that_has_everything_stays_in_the_set() -> None:
     leader, b = led(("a", "b"), replica_lag_time_max_ms=100), follower()
     b.take(leader.answer(1, b.request()))
 
-    assert leader.propose(1_000_000) is None
+    assert leader.shrink(1_000_000) is None
+
+
+def test_a_replica_that_is_not_heard_of_stays_out_although_nothing_is_committed_without_it() -> None:
+    leader, b = led(("a", "b"), replica_lag_time_max_ms=100, min_insync_replicas=2), follower()
+    leader.append(["x"])
+    leader.shrink(101)
+    leader.learn(101, Leadership("a", 1, ("a",), 1))
+
+    unheard = leader.expand("b")
+    leader.answer(110, b.request())
+    heard = leader.expand("b")
+
+    assert leader.high_watermark == 0
+    assert (unheard, heard) == (None, ("a", "b"))
 
 
 def test_the_high_watermark_waits_for_a_replica_that_may_be_in_the_set_already() -> None:
     leader, b = led(("a",)), follower()
     b.take(leader.answer(0, b.request()))
 
-    proposed = leader.propose(0)
+    proposed = leader.expand("b")
     leader.append(["x"])
 
     assert proposed == ("a", "b")
@@ -128,6 +143,107 @@ def test_a_returning_replica_cuts_off_what_the_leader_does_not_have() -> None:
     assert cut == 2
     assert back.log == leader.log
     assert [(entry.epoch, entry.record) for entry in leader.log] == [(0, "x"), (2, "z")]
+
+
+def test_an_answer_that_was_held_back_is_no_sign_of_life_of_the_follower() -> None:
+    leader, b = led(("a", "b"), replica_lag_time_max_ms=100), follower()
+    asked = b.request()
+    leader.answer(0, asked)
+
+    leader.append(["x"])
+    late = leader.answer(90, asked, held_back=True)
+
+    assert [entry.record for entry in late.entries] == ["x"]
+    assert leader.shrink(101) == ("a",)
+
+
+@pytest.mark.parametrize("error", ["NONE", "INVALID_UPDATE_VERSION", "FENCED_LEADER_EPOCH"])
+def test_a_set_that_may_be_the_true_one_counts_until_the_controller_s_decision_is_known(error: str) -> None:
+    leader, b = led(("a",)), follower()
+    leader.answer(0, b.request())
+    leader.expand("b")
+
+    leader.proposal_answered(error)
+    leader.append(["x"])
+    before = leader.high_watermark
+    leader.learn(1, Leadership("a", 1, ("a",), 1))
+
+    assert (before, leader.high_watermark) == (0, 1)
+
+
+def test_a_follower_that_the_controller_calls_ineligible_is_not_waited_for() -> None:
+    leader, b = led(("a",)), follower()
+    leader.answer(0, b.request())
+    leader.expand("b")
+
+    leader.proposal_answered("INELIGIBLE_REPLICA")
+    leader.append(["x"])
+
+    assert leader.high_watermark == 1
+
+
+def test_what_is_known_already_does_not_make_the_leader_forget_whom_it_asked_for() -> None:
+    leader, b = led(("a",)), follower()
+    leader.answer(0, b.request())
+    leader.expand("b")
+
+    leader.learn(1, Leadership("a", 1, ("a",)))
+    leader.append(["x"])
+
+    assert leader.high_watermark == 0
+
+
+def test_where_an_epoch_began_is_not_guessed_from_what_compaction_has_left() -> None:
+    leader = Replica("a", BROKERS, log=Log(cleanup_policy=["compact"], segment_bytes=1))
+    for epoch, keys in ((1, "xy"), (2, "zzx")):
+        leader.learn(0, Leadership("a", epoch, ("a",)))
+        leader.append([Entry(0, key, key=key) for key in keys])
+    leader.log.compact(1)
+    leader.reopen()
+    leader.learn(0, Leadership("a", 3, ("a",)))
+    longer = Replica("b", BROKERS, log=[Entry(1, "x"), Entry(1, "y"), Entry(1, "lost")])
+    longer.learn(0, Leadership("a", 3, ("a",)))
+
+    cut = longer.take(leader.answer(0, longer.request()))
+
+    assert [entry.offset for entry in leader.log] == [0, 1, 3, 4]
+    assert (cut, longer.end) == (1, 2)
+
+
+def trimmed(records: int, start: int) -> Replica:
+    """A leader that has let go of all before an offset."""
+    leader = Replica("a", BROKERS)
+    leader.learn(0, Leadership("a", 1, ("a",)))
+    leader.append([f"{offset}" for offset in range(records)])
+    leader.log.begin_at(start)
+    leader.reopen()
+    leader.learn(0, Leadership("a", 2, ("a",)))
+    return leader
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_a_follower_of_whose_log_nothing_is_left_begins_where_the_leader_does_and_loses_nothing(left: int) -> None:
+    leader = trimmed(4, 4 - left)
+    back = Replica("b", BROKERS, log=[Entry(1, "0"), Entry(1, "1")])
+    back.learn(0, Leadership("a", 2, ("a",)))
+
+    cuts = [back.take(leader.answer(0, back.request())) for _ in range(3)]
+
+    assert cuts == [0, 0, 0]
+    assert (back.log == leader.log, back.log.start, back.end, back.high_watermark) == (True, 4 - left, 4, 4)
+
+
+def test_a_follower_whose_emptied_log_ends_after_the_leader_s_goes_back_to_it() -> None:
+    leader = led(("a",))
+    leader.append(["x"])
+    beyond = follower()
+    beyond.log.begin_at(5)
+
+    beyond.take(leader.answer(0, beyond.request()))
+    leader.append(["y"])
+    beyond.take(leader.answer(0, beyond.request()))
+
+    assert [(entry.offset, entry.record) for entry in beyond.log] == [(1, "y")]
 
 
 def test_who_follows_an_older_epoch_is_fenced_and_who_follows_a_newer_must_wait() -> None:
@@ -171,7 +287,7 @@ def test_without_a_replica_in_sync_nobody_leads_unless_an_unclean_election_is_al
         controller.fence("a")
 
     assert (clean.state.leader, clean.state.isr) == (None, ("a",))
-    assert (unclean.state.leader, unclean.state.isr, unclean.unclean_elections) == ("c", ("c",), 1)
+    assert (unclean.state.leader, unclean.state.isr) == ("c", ("c",))
 
 
 def test_the_last_replica_in_sync_leads_again_when_it_returns() -> None:

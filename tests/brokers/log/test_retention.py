@@ -86,7 +86,7 @@ def test_compaction_keeps_the_latest_record_of_each_key_under_its_old_offset() -
 
     gone = log.compact(1)
 
-    assert gone == [0]
+    assert [record.offset for record in gone] == [0]
     assert shown(log) == ["1:b=1", "2:a=2", "3:c=1", "4:x=1"]
     assert [record.offset for record in log.read(0, most=2)] == [1, 2]
 
@@ -127,7 +127,10 @@ def test_a_log_that_is_clean_enough_is_left_alone() -> None:
 def test_young_records_are_not_compacted() -> None:
     log = written(compacted(min_compaction_lag_ms=100), "a=1", "a=2", "a=3")
 
-    assert (log.compact(99), log.compact(100)) == ([], [0])
+    early, late = log.compact(99), log.compact(100)
+
+    assert early == []
+    assert [record.offset for record in late] == [0]
 
 
 def test_a_compacted_topic_refuses_a_record_without_a_key() -> None:

@@ -167,6 +167,14 @@ def test_a_restart_of_the_broker_keeps_only_what_is_persistent(delivery_mode, ke
     assert len(lost) == 4 - kept
 
 
+def test_a_queue_that_is_not_durable_is_there_until_the_broker_crashes():
+    broker = RabbitMQ("rabbit", queues=[QueueDeclared("billing", durable=False)])
+
+    trace = run(system(Crash("rabbit", at=25, restart_after=2), broker=broker, publisher=shop(confirm=False)))
+
+    assert [step["queues"] for step in trace.select("routed")] == [1, 1, 0, 0]
+
+
 def test_subscribers_come_back_to_a_broker_that_restarted():
     subscriber = Subscriber("billing", "billing", prefetch_count=1, work=20)
 
@@ -314,8 +322,8 @@ def test_what_is_folded_is_what_the_broker_has(scenario, seed):
             folded = [last["rabbit"].get(f"{name} {queue.name}", {}) for name in ("ready", "unacked")]
             assert [{place: chip.message for place, chip in held.items()} for held in folded] == [ready, unacked]
             assert [*last.messages("rabbit", f"ready {queue.name}")] == [item.envelope.content.body for item in queue.ready]
-            consumers = {entry for entry in last["rabbit"].get("consumers", {}) if entry.endswith(f" of {queue.name}")}
-            assert len(consumers) == len(queue.consumers)
+            assert len(last["rabbit"].get(f"consumers {queue.name}", {})) == len(queue.consumers)
+            assert last["rabbit"].get(f"holder {queue.name}", {}).keys() == unacked.keys()
     for step in trace:
         assert sentence(step)
 

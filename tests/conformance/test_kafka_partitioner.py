@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.brokers.log.partitioner import murmur2, partition_for_key
+from tests.conformance.kafka_picture import ClusterPicture
 from tests.conformance.recorded import recorded
 
 pytestmark = pytest.mark.conformance
@@ -36,8 +37,10 @@ def test_the_recorded_keys_cover_every_length_of_tail_and_signs_of_hash():
 def test_any_key_goes_to_the_same_partition_as_with_real_clients(key: str, partitions: int):
     aiokafka = pytest.importorskip("aiokafka.partitioner", reason="pip install aiokafka, to compare with its partitioner")
     kafka = pytest.importorskip("kafka.partitioner", reason="pip install kafka-python, to compare with its partitioner")
+    numbers, said = list(range(partitions)), key.encode()
+    picture = ClusterPicture({"topic": partitions})
 
     partition = partition_for_key(key, partitions)
 
-    assert partition == (aiokafka.murmur2(key.encode()) & 0x7FFFFFFF) % partitions
-    assert partition == (kafka.murmur2(key.encode()) & 0x7FFFFFFF) % partitions
+    assert partition == aiokafka.DefaultPartitioner()(said, numbers, numbers)
+    assert partition == kafka.DefaultPartitioner().partition("topic", key, said, None, None, picture)
