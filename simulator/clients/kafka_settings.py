@@ -55,7 +55,9 @@ class KafkaClient(Node):
             yield f"{self}: no KafkaBroker is linked to it; link it to every broker, or take kafka_links(nodes)."
             return
         controllers = [
-            node.name for node in scenario.nodes_of(KafkaController) if any(scenario.linked(node.name, each) for each in near)
+            node.name
+            for node in scenario.nodes_of(KafkaController)
+            if any(scenario.linked(node.name, each) for each in near)
         ]
         if len(controllers) != 1:
             # The brokers tell what is wrong with that.
