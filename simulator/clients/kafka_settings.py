@@ -11,9 +11,8 @@ from typing import Literal
 from attrs import field, frozen
 
 from simulator.brokers.log.assignors import ASSIGNORS
-from simulator.brokers.log.broker import KafkaBroker, controller_of
 from simulator.brokers.log.cluster import Layout
-from simulator.brokers.log.controller import KafkaController, layout_of
+from simulator.brokers.log.nodes import KafkaBroker, KafkaController, controllers_of, layout_of
 from simulator.brokers.log.partition import IsolationLevel
 from simulator.brokers.log.protocol import REQUESTS
 from simulator.brokers.log.replicas import Acks
@@ -36,7 +35,7 @@ def brokers_near(scenario: Scenario, client: str) -> list[KafkaBroker]:
 
 def cluster_of(scenario: Scenario, client: str) -> Layout:
     """The cluster that a client is linked to."""
-    return layout_of(scenario, controller_of(scenario, brokers_near(scenario, client)[0].name))
+    return layout_of(scenario, controllers_of(scenario, brokers_near(scenario, client)[0].name)[0])
 
 
 # Without slots, so that one node can be of both kinds: Python can't join two classes that both have some.

@@ -13,7 +13,8 @@ from attrs import frozen
 from simulator.reading import fates, repeats
 from simulator.reading.durability import acknowledged, lost_writes
 from simulator.reading.lineage import births, label, shared_keys
-from simulator.reading.parties import groups, is_topic, members, processors, topics
+from simulator.reading.parties import groups, is_topic, members, processors, topics, topics_of
+from simulator.reading.replicas import replicas
 from simulator.reading.sentences import sentence as tell
 from simulator.trace import Step, Trace
 
@@ -132,6 +133,25 @@ def no_lost_acknowledged_write(trace: Trace, topic: str | None = None) -> Verdic
     return Verdict("no_lost_acknowledged_write", False, sentence, first.steps)
 
 
+def no_aborted_read(trace: Trace, name: str) -> Verdict:
+    """Nothing took effect at a node or group that was written in a transaction which was aborted.
+
+    Jepsen calls its breach G1a, an aborted read (Atul Adya, "Weak Consistency", 1999). A consumer with
+    ``isolation_level="read_committed"`` is safe from it.
+    """
+    aborted = replicas(trace).aborted
+    places = members(trace, name)
+    read = [row for row in trace.rows("processed") if row[3] in places and row[4] in aborted]
+    if not read:
+        return Verdict("no_aborted_read", True, f"{name} acted on nothing that was taken back.")
+    first = read[0]
+    others = _more(len({row[4] for row in read}) - 1, "other record")
+    called = label(trace, first[4], shared_keys(trace))
+    sentence = f"{name} acted on {called}, whose transaction was aborted{others}."
+    indexes = sorted({births(trace)[first[4]].step, first[0], aborted[first[4]]})
+    return Verdict("no_aborted_read", False, sentence, tuple(trace[index] for index in indexes))
+
+
 def converged(trace: Trace, names: Iterable[str] | None = None) -> Verdict:
     """All these groups and nodes know the same keys at the end: what took effect at one took effect at every other.
 
@@ -180,6 +200,8 @@ def every(trace: Trace) -> list[Verdict]:
         verdicts += [at_most_once(trace, name, of="operation"), at_least_once(trace, name), per_key_order(trace, name)]
     if topics(trace) and any(True for _ in trace.rows("acknowledged")):
         verdicts.append(no_lost_acknowledged_write(trace))
+    if any(True for _ in trace.rows("begun")):
+        verdicts += [no_aborted_read(trace, name) for name in workers if topics_of(trace, name)]
     if len(workers) > 1 and not any(fates.led_elsewhere(trace, name) for name in workers):
         verdicts.append(converged(trace))
     return verdicts

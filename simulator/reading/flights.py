@@ -30,22 +30,31 @@ class Flight(NamedTuple):
     """Why it was lost; empty if it was not."""
 
 
-def carried(message: Message) -> tuple[int, ...]:
-    """The ids of the records that a message brings along: to a consumer, or in a cluster to a partition's leader or followers.
+_RECORDS = {
+    # Connection, delivery tag, record, redelivered.
+    "deliver": slice(2, 3),
+    # Partition, offset, record, and again.
+    "records": slice(2, None, 3),
+    # Record, receipt handle, count, and again.
+    "messages": slice(0, None, 3),
+    # Queue, number, record, and what else the next queue must know of it.
+    "letter": slice(2, 3),
+}
+"""Where in the payload of each kind of message the records stand."""
 
-    None for a message that is a record itself, or part of a protocol.
+
+def carried(message: Message) -> tuple[int, ...]:
+    """The ids of the records that a message brings along: to a consumer or another queue, or in a cluster to a partition's leader
+    or followers. None for a message that is a record itself, or part of a protocol.
     """
     payload = message.payload
     if not isinstance(payload, tuple):
         return ()
-    if message.kind == "deliver":
-        # Connection, delivery tag, record, redelivered.
-        return payload[2:3]
-    if message.kind == "records":
-        # The payload is flat: partition, offset, record, and again. In a cluster a record below 1 is none.
-        return tuple(record for record in payload[2::3] if record > 0)
     if message.kind == "replicate" and message.in_reply_to:
         return copied(payload)
+    if message.kind in _RECORDS:
+        # A cluster's brokers also answer with errors and with nothing but a place: what is below 1 is no record.
+        return tuple(number for number in payload[_RECORDS[message.kind]] if isinstance(number, int) and number > 0)
     asked = batch(message)
     return asked.records if asked is not None else ()
 

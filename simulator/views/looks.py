@@ -32,7 +32,7 @@ def message_looks(trace: Trace, messages: Iterable[int]) -> dict[int, str]:
         message = trace.message(number)
         if number in born:
             looks[number] = "event" if number in to_logs else "request"
-        elif carried(message):
+        elif message.kind != "replicate" and carried(message):
             looks[number] = "event"
         elif message.in_reply_to in born and message.in_reply_to not in to_logs:
             looks[number] = "reply"

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from attrs import frozen
 
-from simulator.reading.frames import Edit, Entry, Frame, in_order
+from simulator.reading.frames import Edit, Entry, Frame, Value, in_order
 from simulator.views.marks import Mark, marks_as_json
 
 HEAD = 30.0
@@ -21,6 +21,7 @@ CHIP_HEIGHT = 20.0
 CELL_HEIGHT = 22.0
 OFFSET_HEIGHT = 11.0
 MARK_HEIGHT = 14.0
+NOTE_HEIGHT = 11.0
 ROW_GAP = 6.0
 GLYPH = 12.0
 """The room for the shape that tells a chip's state."""
@@ -51,8 +52,12 @@ class Row:
     marks: str = ""
     """The field whose entries are drawn under the cells: how far each group has come."""
     groups: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+    """Fields whose chips stand in the same row, all in the order of their entries."""
     notes: tuple[tuple[str, str], ...] = ()
-    """What stands in small print under each chip: fields with an entry for it, and how each is said."""
+    """What stands in small print under each chip, a line each: a field with an entry for it, and how its value is said."""
+    stopped: tuple[str, str] = ("", "")
+    """While this field has this entry, what would go on from ``also`` can't, and looks ``blocked``."""
     says: tuple[str, str] = ("", "")
     """How a text row says each entry (``"{entry} ({value})"``), and how it says one whose value is 0."""
     only: str = ""
@@ -91,18 +96,21 @@ class Panel:
 
 
 class Use:
-    """What each field of a node held in a stretch of a trace: how much at most, and which entries."""
+    """What each field of a node held in a stretch of a trace: how much at most, which entries, and which texts as values."""
 
     def __init__(self) -> None:
         self.most: dict[str, int] = {}
         self.entries: dict[str, dict[Entry, None]] = {}
+        self.texts: dict[str, dict[str, None]] = {}
         self._count: dict[str, int] = {}
 
-    def change(self, name: str, by: int, entry: Entry) -> None:
-        """An entry comes (1), changes (0) or goes (-1)."""
-        self._count[name] = self._count.get(name, 0) + by
+    def change(self, name: str, entry: Entry, old: Value, new: Value) -> None:
+        """An entry has another value."""
+        self._count[name] = self._count.get(name, 0) + (new is not None) - (old is not None)
         self.most[name] = max(self.most.get(name, 0), self._count[name])
         self.entries.setdefault(name, {})[entry] = None
+        if isinstance(new, str):
+            self.texts.setdefault(name, {})[new] = None
 
 
 def uses(nodes: Iterable[str], start: Frame, edits: Iterable[Iterable[Edit]]) -> dict[str, Use]:
@@ -110,11 +118,11 @@ def uses(nodes: Iterable[str], start: Frame, edits: Iterable[Iterable[Edit]]) ->
     found = {name: Use() for name in nodes}
     for node, fields in start.state.items():
         for name, held in fields.items():
-            for entry in held:
-                found[node].change(name, 1, entry)
+            for entry, value in held.items():
+                found[node].change(name, entry, None, value)
     for step in edits:
         for edit in step:
-            found[edit.node].change(edit.field, (edit.new is not None) - (edit.old is not None), edit.entry)
+            found[edit.node].change(edit.field, edit.entry, edit.old, edit.new)
     return found
 
 
@@ -157,7 +165,9 @@ def as_json(panel: Panel) -> Mapping[str, Any]:
                 "shows": row.shows,
                 "marks": row.marks,
                 "groups": [[group, shortened(group)] for group in row.groups],
+                "also": list(row.also),
                 "notes": [list(note) for note in row.notes],
+                "stopped": list(row.stopped),
                 "says": list(row.says),
                 "only": row.only,
                 "absent": row.absent,

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from simulator.reading.frames import Edit, Frame
+from simulator.reading.lineage import births
 from simulator.reading.parties import groups
 from simulator.reading.routes import routes_messages
 from simulator.scenario import Node
@@ -31,6 +32,7 @@ from simulator.views.panel import (
     uses,
 )  # fmt: skip
 from simulator.views.queues_panel import queues_panel
+from simulator.views.sqs_panel import hides_messages, sqs_panel
 
 _CHIP_ROWS = {
     "waiting": ("waiting", "first"),
@@ -55,25 +57,39 @@ MOST_PARTITIONS = 12
 
 
 class Labels:
-    """Short names for messages, the same everywhere in one picture: "17" for order-17 where all keys are orders."""
+    """Short names for messages, the same everywhere in one picture: "17" for order-17 where all keys are orders.
+
+    Events of one kind and key are told apart: "17a" and "17b", "ann1" and "ann2".
+    """
 
     def __init__(self, trace: Trace, messages: Iterable[int]) -> None:
         self._trace = trace
         keys = {trace.message(each).key for each in messages} - {None}
         self._stems = {match[1] for match in (_NUMBERED.fullmatch(str(key)) for key in sorted(map(str, keys))) if match}
+        alike: dict[tuple[str, str], list[int]] = {}
+        for number in births(trace):
+            message = trace.message(number)
+            if message.key is not None:
+                alike.setdefault((message.kind, message.key), []).append(number)
+        self._places = {
+            number: place for numbers in alike.values() if len(numbers) > 1 for place, number in enumerate(numbers)
+        }
 
     def of(self, message: int) -> str:
-        """At most five characters."""
+        """At most five characters, and what tells it apart from others that are called the same."""
         key = self._trace.message(message).key
         if key is None:
             return f"#{message}"
+        place = self._places.get(message)
         numbered = _NUMBERED.fullmatch(key)
         if numbered is None:
-            return key if len(key) <= 5 else key[:4] + "…"
+            return (key if len(key) <= 5 else key[:4] + "…") + ("" if place is None else str(place + 1))
         stem, number = numbered.groups()
-        return (number if len(self._stems) == 1 else stem[:1] + number)[-5:]
+        apart = "" if place is None else _LETTERS[place] if place < len(_LETTERS) else f".{place + 1}"
+        return (number if len(self._stems) == 1 else stem[:1] + number)[-5:] + apart
 
 
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _NUMBERED = re.compile(r"(.*?)(\d+)")
 
 
@@ -92,6 +108,8 @@ def panels(
         use = used[node.name]
         if routes_messages(node):
             made[node.name] = queues_panel(trace, node, use, label_width, slots)
+        elif hides_messages(node):
+            made[node.name] = sqs_panel(trace, node, use, label_width, slots)
         else:
             made[node.name] = _panel(node, use, order, label_width, slots)
     return made

@@ -187,6 +187,8 @@ class _Recording:
     def _seen(self, tones: Iterable[str]) -> set[str]:
         """The looks that occur in the picture."""
         chips = {edit.new.state for step in self._edits for edit in step if isinstance(edit.new, Chip)}
+        if any(edit.field == "blocked" for step in self._edits for edit in step):
+            chips.add("blocked")
         return {*tones, *chips, *(self._looks[each.message] for each in self._flights)}
 
     # Messages.

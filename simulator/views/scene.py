@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from simulator.reading.frames import in_order
 from simulator.views.layout import Route
 from simulator.views.marks import Mark, lit, moved
-from simulator.views.panel import CELL_HEIGHT, CHIP_HEIGHT, MARK_HEIGHT, OFFSET_HEIGHT, PADDING, told
+from simulator.views.panel import CELL_HEIGHT, CHIP_HEIGHT, MARK_HEIGHT, NOTE_HEIGHT, OFFSET_HEIGHT, PADDING, told
 from simulator.views.style import LOOKS
 
 FLIGHT_GAP = 17.0
@@ -152,11 +152,7 @@ class Picture:
                 yield Mark("area", bar, "done")
 
     def _chips(self, row: Mapping[str, Any], state: Mapping[str, Any], x: float, y: float) -> Iterator[Mark]:
-        field, wanted = row["among"]
-        holders = state.get(field, {})
-        held = {
-            entry: chip for entry, chip in state.get(row["field"], {}).items() if not field or holders.get(entry) == wanted
-        }
+        held = _in_row(row, state)
         entries = sorted(held, key=in_order)
         slots, slot, left = row["slots"], row["slot"], x + row["x"]
         shown = entries[-slots:] if row["shows"] == "last" else entries[:slots]
@@ -164,6 +160,12 @@ class Picture:
             chip = held[shown[place]] if place < len(shown) else None
             at = left + place * slot
             yield from self._chip(chip, (at, y, slot - 4, CHIP_HEIGHT, CHIP_HEIGHT / 2), chip[1] if chip else "")
+            for line, (field, template) in enumerate(row["notes"]):
+                value = state.get(field, {}).get(shown[place]) if chip else None
+                if value is not None:
+                    said = template.replace("{value}", f"{value:,}")
+                    under = y + CHIP_HEIGHT + 9 + line * NOTE_HEIGHT
+                    yield Mark("text", (at + (slot - 4) / 2, under, 8.5), "muted", said, "middle")
         hidden = len(entries) - slots
         if hidden > 0:
             said = str(len(entries)) if row["shows"] == "last" else f"+{hidden}"
@@ -233,6 +235,19 @@ class Picture:
         yield Mark("shape", (0, 0, 5.5 if shown == "protocol" else 8, turn), shown, shown)
         said = f"{label} lost".strip() if gone else label
         yield Mark("text", (0, side * 17 + (5 if side > 0 else 0), 10.5), "ink", said, "middle bold")
+
+
+def _in_row(row: Mapping[str, Any], state: Mapping[str, Any]) -> dict[Any, Any]:
+    """The chips of a row, by their entries."""
+    among, wanted = row["among"]
+    inside = state.get(among, {})
+    held = dict(state.get(row["field"], {}))
+    stopped, entry = row["stopped"]
+    is_stopped = entry in state.get(stopped, {})
+    for field in row["also"]:
+        for number, chip in state.get(field, {}).items():
+            held[number] = [chip[0], "blocked"] if is_stopped else chip
+    return {number: chip for number, chip in held.items() if not among or inside.get(number) == wanted}
 
 
 def _turned(points: Sequence[float], degrees: float, x: float, y: float) -> tuple[float, ...]:

@@ -7,7 +7,8 @@ const svg = (name, attributes = {}, ...children) => {
   return element;
 };
 
-const CHIP = 20, DOOR = 13, CELL = 22, OFFSETS = 11, MARK = 14, LANE = 8, FLIGHT_GAP = 17;
+const CHIP = 20, DOOR = 13, CELL = 22, OFFSETS = 11, MARK = 14, LANE = 8, FLIGHT_GAP = 17, NOTE = 11;
+const LEAST = .72;
 
 const wear = (element, look) => element.style.setProperty('--look', `var(--eda-${look})`);
 
@@ -87,18 +88,34 @@ function createCells(row, context) {
 
 function createChips(row, context) {
   const {x, y, slots, slot} = row;
-  const [among, wanted] = row.among;
+  const [among, wanted] = row.among, [stopped, stopper] = row.stopped;
   const count = svg('text', {x: x + slots * slot + 2, y: y + 14, class: 'eda-count'});
   const chips = Array.from({length: slots}, (_, at) => createChip(x + at * slot, y, slot - 4, CHIP, 'chips'));
+  const notes = row.notes.map((_, line) => chips.map((_, at) => (
+    svg('text', {x: x + at * slot + (slot - 4) / 2, y: y + CHIP + 9 + line * NOTE, class: 'eda-offset'}))));
+  // What is in the row: [entry, chip], in order.
+  function held(field) {
+    const here = field(row.field), inside = entry => !among || field(among).values.get(entry) === wanted;
+    if (!row.also.length) return here.entries.filter(inside).map(entry => [entry, here.values.get(entry)]);
+    const waits = field(stopped).values.has(stopper);
+    const more = row.also.flatMap(name => [...field(name).values].map(([entry, [message, state]]) => [entry, [message, waits ? 'blocked' : state]]));
+    return [...here.values, ...more].filter(([entry]) => inside(entry)).sort(([a], [b]) => byEntry(a, b));
+  }
   return {
-    element: svg('g', {}, label(row), ...chips.map(chip => chip.element), count),
+    element: svg('g', {}, label(row), ...chips.map(chip => chip.element), ...notes.flat(), count),
     draw(field) {
-      const held = field(row.field);
-      const entries = among ? held.entries.filter(entry => field(among).values.get(entry) === wanted) : held.entries;
-      const start = row.shows === 'last' ? Math.max(0, entries.length - slots) : 0;
-      chips.forEach((chip, at) => context.fill(chip, held.values.get(entries[start + at]) ?? null));
-      const hidden = entries.length - slots;
-      count.textContent = hidden <= 0 ? '' : row.shows === 'last' ? entries.length : `+${hidden}`;
+      const all = held(field);
+      const start = row.shows === 'last' ? Math.max(0, all.length - slots) : 0;
+      chips.forEach((chip, at) => {
+        const [entry, value] = all[start + at] ?? [null, null];
+        context.fill(chip, value);
+        row.notes.forEach(([name, template], line) => {
+          const said = value && field(name).values.get(entry);
+          notes[line][at].textContent = said == null ? '' : template.replace('{value}', said.toLocaleString('en'));
+        });
+      });
+      const hidden = all.length - slots;
+      count.textContent = hidden <= 0 ? '' : row.shows === 'last' ? all.length : `+${hidden}`;
     },
   };
 }
@@ -305,7 +322,7 @@ export function createStage(data) {
       // A tall picture shrinks a little, so that the controls below it stay in sight.
       const low = Math.max(.74, .58 * window.innerHeight / (wanted.h + 48));
       // One that has to be scrolled in any case may as well be read.
-      const scale = grows(wanted) < .62 ? .85 : Math.max(Math.min(grows(wanted), low), .62);
+      const scale = grows(wanted) < LEAST ? .85 : Math.max(Math.min(grows(wanted), low), LEAST);
       const pad = 10, top = 24;
       element.setAttribute('viewBox', `${-pad} ${-top} ${wanted.w + 2 * pad} ${wanted.h + 2 * top}`);
       element.style.width = `${Math.round((wanted.w + 2 * pad) * scale)}px`;

@@ -82,6 +82,9 @@ SHAPES: dict[str, str] = {
     + _polygon([(0.0, -0.85), (0.5, -0.85), (1.0, 0), (0.5, 0.85), (0.0, 0.85), (0.55, 0)]),
     "pause": _box(-0.7, -0.85, 0.5, 1.7) + _box(0.2, -0.85, 0.5, 1.7),
     "slash": _disc(0.98) + _disc(0.68, hole=True) + _polygon(_turned(_BAR, 45)),
+    "lock": _box(-0.75, -0.1, 1.5, 1.05)
+    + "M-0.5,-0.1L-0.5,-0.4C-0.5,-1.15 0.5,-1.15 0.5,-0.4L0.5,-0.1L0.22,-0.1L0.22,-0.4C0.22,-0.78 -0.22,-0.78 -0.22,-0.4"
+    "L-0.22,-0.1Z",
     # An arrow that turns round.
     "turn": "M-0.95,0.1L-0.35,-0.62L-0.35,-0.2L0.25,-0.2C0.75,-0.2 1,0.05 1,0.42C1,0.78 0.75,0.98 0.25,0.98L-0.2,0.98"
     "L-0.2,0.62L0.22,0.62C0.5,0.62 0.62,0.55 0.62,0.42C0.62,0.28 0.5,0.2 0.22,0.2L-0.35,0.2L-0.35,0.72Z",
@@ -116,6 +119,7 @@ LOOKS: dict[str, Look] = {
         Look("protocol", "protocol message", "#667080", "#98a3b0", "diamond", "d"),
         Look("waiting", "waiting", "#766a00", "#d6bf4a", "ring", "o"),
         Look("back", "back again, to be given out once more", "#8a4b00", "#e8a860", "turn", "<"),
+        Look("blocked", "can't be had while another of its group is in flight", "#5a5470", "#b3accb", "lock", "$L$"),
         Look("working", "being worked on", "#4a4ec4", "#a0a5ff", "half", "h"),
         Look("done", "done", "#1a7a38", "#4dc56c", "check", "P"),
         Look("again", "done again: a duplicate", "#a3238c", "#f088d6", "double", "8"),

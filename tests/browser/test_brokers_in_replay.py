@@ -14,10 +14,10 @@ from simulator.views.player import player_script, player_style
 from simulator.views.replay_data import replay_data
 from simulator.views.scene import Picture
 from tests.browser.barekit import BarePage
-from tests.views.systems import routing
+from tests.views.systems import groups, hiding, routing
 
 DARK = "body { background: #15181c; color-scheme: dark }"
-SYSTEMS: list[Callable[[], Scenario]] = [routing]
+SYSTEMS: list[Callable[[], Scenario]] = [routing, hiding, groups]
 
 
 def show(bare_page: BarePage, trace: Trace, page_style: str = "", step: int = -1) -> Page:

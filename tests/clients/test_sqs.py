@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
 
 import pytest
@@ -384,6 +385,16 @@ def test_what_is_folded_is_what_the_queues_have_on_disk(ran):
             # What was deleted but for a copy on an unreachable server counts as gone until it comes again.
             expected = {each.number for each in kept if each.state == state and (each.handle or state != "in flight")}
             assert set(last[node.name].get(state, {})) == expected
+        told = last[node.name]
+        for each in kept:
+            if each.number in told.get("visible at", {}):
+                assert told["visible at"][each.number] == pytest.approx(each.visible_at, abs=1)
+            if each.number in told.get("receives", {}):
+                assert told["receives"][each.number] == each.receive_count
+        if node.fifo_queue:
+            assert told.get("group", {}) == {each.number: each.group for each in kept}
+            assert told.get("blocked", {}) == Counter(each.group for each in kept if each.state == "in flight")
+        assert told.get("visible at", {}).keys() == {*told.get("delayed", {}), *told.get("in flight", {})}
     for consumer in trace.scenario.nodes_of(SqsConsumer):
         assert last.processed(consumer.name) == states[consumer.name]["processed"]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from tests.conformance.kafka_group_twin import Client, RealGroup, Script, Seen, by_decisions, by_nodes, play
 from tests.conformance.kafka_mock import MockCluster
@@ -41,8 +43,7 @@ def played(cluster: MockCluster, scripts: list[Script]) -> list[RealGroup]:
         play([group.play() for group in groups], clients)
     finally:
         for client in clients:
-            if not client.closed:
-                client.close()
+            client.close()
     return groups
 
 

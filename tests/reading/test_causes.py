@@ -156,6 +156,11 @@ def _everything_goes_wrong():
     found["refusal"] = pen(82, "rejected", "orders", older, reason="queue full")
     found["giving up"] = pen(83, "abandoned", "shop", older, reason="no retries left")
     found["open breaker"] = pen(84, "opened", "shop", older, to="orders")
+    pen(84, "elected", "orders", partition="orders-0", leader="orders", epoch=0)
+    found["change of leader"] = pen(85, "elected", "orders", partition="orders-0", leader="shop", epoch=1)
+    found["replica out of sync"] = pen(85, "shrunk", "orders", partition="orders-0", replica="orders", isr="shop")
+    found["cut in a log"] = pen(86, "truncated", "orders", partition="orders-0", offset=3, records=2)
+    found["rebalance"] = pen(87, "summoned", "orders", group="billing", generation=1, reason="a member left")
     return pen.trace(), found
 
 

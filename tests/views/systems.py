@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from simulator import Bound, ExchangeDeclared, Link, Publisher, QueueDeclared, RabbitMQ, Scenario, Subscriber
+from simulator import (
+    Bound,
+    ExchangeDeclared,
+    Link,
+    Publisher,
+    QueueDeclared,
+    RabbitMQ,
+    RedrivePolicy,
+    Scenario,
+    SqsConsumer,
+    SqsProducer,
+    SqsQueue,
+    Subscriber,
+)
 
 
 def routing() -> Scenario:
@@ -48,3 +61,34 @@ def routing() -> Scenario:
         duration=600,
         name="routing",
     )  # fmt: skip
+
+
+def hiding() -> Scenario:
+    """A standard queue whose visibility timeout is shorter than the work on one message, which so ends as a dead letter."""
+    return Scenario(
+        nodes=[
+            SqsProducer("shop", every=300, count=4, delay_seconds=1),
+            SqsQueue("orders", visibility_timeout=2, redrive_policy=RedrivePolicy("dead", 2), servers=1),
+            SqsConsumer("billing-1", group="billing", work=900, poison=["order-2"]),
+            SqsConsumer("billing-2", group="billing", work=2_500),
+            SqsQueue("dead"),
+        ],
+        links=[Link("shop", "orders"), Link("orders", "billing-1"), Link("orders", "billing-2"), Link("orders", "dead")],
+        duration=9_000,
+        name="hiding",
+    )
+
+
+def groups() -> Scenario:
+    """A FIFO queue with three message groups, one of which is blocked by slow work on its first message."""
+    return Scenario(
+        nodes=[
+            SqsProducer("shop", every=100, count=7, keys=["ann", "bob", "ann", "ann", "cem", "bob", "ann"]),
+            SqsQueue("orders.fifo", fifo_queue=True, content_based_deduplication=True),
+            SqsConsumer("billing-1", group="billing", work=700),
+            SqsConsumer("billing-2", group="billing", work=250),
+        ],
+        links=[Link("shop", "orders.fifo"), Link("orders.fifo", "billing-1"), Link("orders.fifo", "billing-2")],
+        duration=5_000,
+        name="groups",
+    )

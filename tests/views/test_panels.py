@@ -12,9 +12,9 @@ from simulator.views.marks import LIT, PASSED
 from simulator.views.panel import CHIP_HEIGHT
 from simulator.views.replay_data import replay_data
 from simulator.views.scene import Picture
-from tests.views.systems import routing
+from tests.views.systems import groups, hiding, routing
 
-SYSTEMS: list[Callable[[], Scenario]] = [routing]
+SYSTEMS: list[Callable[[], Scenario]] = [routing, hiding, groups]
 
 
 @pytest.fixture(scope="module")
@@ -117,3 +117,53 @@ def test_a_message_that_came_back_looks_so(routed):
     marks = list(Picture(replay_data(routed)).go(requeued.index).marks())
 
     assert "back" in {mark.text for mark in marks if mark.kind == "shape"}
+
+
+def test_what_is_hidden_shows_how_often_it_was_handed_out_and_until_when():
+    trace = run(hiding(), seed=1)
+    again = next(step for step in trace.select("received") if step["count"] == 2)
+
+    shown = texts(replay_data(trace), again.index)
+
+    assert {"2×", f"{round(again.time) + 2_000:,}"} <= set(shown)
+
+
+def test_a_queue_tells_where_its_messages_go_in_the_end():
+    trace = run(hiding(), seed=1)
+
+    shown = texts(replay_data(trace), 0)
+
+    assert {"visibility_timeout 2 s", "after 2 receives → dead", "dead-letter queue of orders"} <= set(shown)
+
+
+def test_a_message_that_comes_back_to_a_queue_looks_so_and_one_that_comes_late_does_not():
+    trace = run(hiding(), seed=1)
+    first, *_, last = trace.select("reappeared")
+    data = replay_data(trace)
+
+    looks = [{mark.text for mark in Picture(data).go(step.index).marks() if mark.kind == "shape"} for step in (first, last)]
+
+    assert ["back" in each for each in looks] == [False, True]
+
+
+def test_the_rest_of_a_group_is_blocked_while_one_of_it_is_in_flight():
+    trace = run(groups(), seed=1)
+    data = replay_data(trace)
+    queue = trace.node_index("orders.fifo")
+    received = next(step for step in trace.select("received") if step.message.key == "ann" and step["number"] > 1)
+
+    picture = Picture(data).go(received.index)
+    shapes = [mark.text for mark in picture.marks() if mark.kind == "shape"]
+
+    assert [row["label"] for row in data["nodes"][queue]["rows"] if row["label"]] == ["ann", "bob", "cem"]
+    assert shapes.count("blocked") == 2
+    assert "blocked" in data["legend"]
+    assert {"1 in flight:", "blocked", "free"} <= set(texts(data, received.index))
+
+
+def test_events_of_one_key_are_told_apart():
+    trace = run(groups(), seed=1)
+
+    labels = {label for _, _, label, name in replay_data(trace)["messages"] if name == "OrderCreated ann"}
+
+    assert labels == {"ann1", "ann2", "ann3", "ann4"}

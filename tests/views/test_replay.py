@@ -20,6 +20,7 @@ from simulator.views.replay import Replay
 from simulator.views.replay_data import MOST_STEPS, replay_data
 from simulator.views.scene import Picture
 from tests.reading.written import Shop
+from tests.views.systems import hiding
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +127,17 @@ def test_records_on_their_way_to_a_consumer_are_no_protocol(trace):
 
     assert looks[full.message.id] == "event"
     assert data["quiet"][full.index] == "0"
+
+
+def test_what_a_queue_hands_out_or_gives_up_is_no_protocol():
+    ran = run(hiding(), seed=1)
+    data = replay_data(ran)
+
+    seen = {step.message.kind for step in ran.select("sent") if data["quiet"][step.index] == "0"}
+    hidden = {step.message.kind for step in ran.select("sent") if data["quiet"][step.index] == "1"}
+
+    assert {"messages", "letter"} <= seen
+    assert {"receive_message", "delete_message"} <= hidden
 
 
 def test_requests_and_replies_are_told_from_events():

@@ -23,8 +23,9 @@ class Chip(NamedTuple):
     message: int
     state: str
     """``event`` (in a log or queue), ``back`` (in a queue again, after it was given out), ``waiting``, ``working``, ``done``,
-    ``again`` (a duplicate), ``skipped``, ``refused``, or ``unknown`` (nobody answered in time). In a log, a record of a transaction is ``waiting`` until that ends, and
-    ``refused`` if it is aborted; the marker that ends it is ``done`` or ``refused``."""
+    ``again`` (a duplicate), ``skipped``, ``refused``, or ``unknown`` (nobody answered in time). In a log, a record of a
+    transaction is ``waiting`` until that ends, and ``refused`` if it is aborted; the marker that ends it is ``done`` or
+    ``refused``."""
 
 
 class Edit(NamedTuple):
