@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from simulator.engine import RunStopped
 from simulator.engine import run as run_scenario
 from simulator.parameters import NamedScenario, parameters, summary
 from simulator.scenario import Scenario
-from simulator.trace import Trace
+from simulator.trace import Step, Trace
 from simulator.validation import did_you_mean
 from simulator.views.bench import no_controls
 from simulator.views.contrast import Contrast
@@ -26,13 +26,22 @@ MOST_STEPS = 200_000
 _warnings = threading.Lock()
 
 
-def explore(scenario: NamedScenario, *, seed: int = 0, tab: str = "outcome", title: str = "", **start: Any) -> Explore:
+def explore(
+    scenario: NamedScenario,
+    *,
+    seed: int = 0,
+    tab: str = "outcome",
+    at: str | Callable[[Step], bool] = "",
+    title: str = "",
+    **start: Any,
+) -> Explore:
     """Controls for a named scenario, and what comes of each change, at once.
 
     ``explore(checkout, seed=7, orders_per_second=50)`` begins with these values and the defaults for the rest; ``tab`` is
-    the view to begin with: "outcome", "charts" or "replay". See `Explore` for what can be read from it.
+    the view to begin with: "outcome", "charts" or "replay", and ``at`` what the replay opens at: whatever
+    `simulator.reading.first` finds, as in ``at="requeued"``. See `Explore` for what can be read from it.
     """
-    return Explore(scenario, run=_run, seed=seed, tab=tab, title=title, **start)
+    return Explore(scenario, run=_run, seed=seed, tab=tab, at=at, title=title, **start)
 
 
 def contrast(

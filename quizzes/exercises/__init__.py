@@ -6,14 +6,16 @@ trials (what is thrown at the learner's scenario), and guarantees that every tri
 
 from __future__ import annotations
 
-from quizzes.exercises import chapter_00, chapter_01
+from quizzes.exercises import chapter_00, chapter_01, chapter_05
 from quizzes.exercises.judging import Exercise, Judgement, Result, Trial
 from simulator import Scenario
 from simulator.validation import did_you_mean
 
 __all__ = ["EXERCISES", "Exercise", "Judgement", "Result", "Trial", "judge"]
 
-EXERCISES: dict[str, Exercise] = {each.id: each for each in (*chapter_00.EXERCISES, *chapter_01.EXERCISES)}
+EXERCISES: dict[str, Exercise] = {
+    each.id: each for each in (*chapter_00.EXERCISES, *chapter_01.EXERCISES, *chapter_05.EXERCISES)
+}
 """Every exercise by its id, in the course's order."""
 
 

@@ -9,9 +9,11 @@ from attrs import frozen
 
 from simulator.message import Message
 from simulator.reading.fates import Of
+from simulator.reading.flights import carried
 from simulator.reading.lineage import is_birth_of_a_client, pieces
-from simulator.reading.parties import group_of, members, processors
-from simulator.reading.repeats import reorderings
+from simulator.reading.parties import group_of, in_cluster, members, processors, topics
+from simulator.reading.repeats import duplicates, reorderings
+from simulator.reading.replicas import replicas
 from simulator.reading.sentences import sentence
 from simulator.reading.tables import as_html, as_text
 from simulator.trace import STEP, Step, Trace
@@ -137,7 +139,8 @@ def _what_was_lost(trace: Trace, timed_out: int, message: int, node: int, attemp
 def journey(trace: Trace, message: Message | int | str) -> Story:
     """All that happened to one message and to the answers to it, in order of time. A key means every message of that key.
 
-    Raises KeyError if the trace has no such message or key.
+    A record's way through a cluster includes the requests that brought it to a partition's leader, and the steps in which a
+    replica lost it again. Raises KeyError if the trace has no such message or key.
     """
     if isinstance(message, str):
         wanted = {number for number, each in enumerate(trace.message_rows(), 1) if trace.values[each[1]] == message}
@@ -148,8 +151,12 @@ def journey(trace: Trace, message: Message | int | str) -> Story:
         told = trace.message(message if isinstance(message, int) else message.id)
         wanted = {told.id}
         title = f"The journey of message {told.id} ({told.kind}{f', {told.key}' if told.key else ''})"
+    logs = replicas(trace)
+    gone = {each.step for number in wanted for lost in (logs.cut, logs.dropped) for each in lost.get(number, ())}
+    brought = {row[4] for row in trace.rows("batched") if wanted & set(carried(trace.message(row[4])))}
+    wanted |= brought
     wanted |= {number for number, each in enumerate(trace.message_rows(), 1) if each[2] in wanted}
-    return Story(title, tuple(trace[row[0]] for row in trace.rows() if row[4] in wanted))
+    return Story(title, tuple(trace[row[0]] for row in trace.rows() if row[4] in wanted or row[0] in gone))
 
 
 def first(trace: Trace, what: str | Callable[[Step], bool]) -> Step | None:
@@ -180,7 +187,7 @@ def _retry(trace: Trace) -> int | None:
     return next((row[0] for row in trace.rows("sent") if row[7] > 1), None)
 
 
-def _twice(kind: str, of: Of = "message") -> Callable[[Trace], int | None]:
+def _twice(kind: str, of: Of = "message", *, in_clusters: bool = True) -> Callable[[Trace], int | None]:
     """Finds the first step of a kind that concerns a message (or a piece of an operation) a second time, in one group."""
 
     def find(trace: Trace) -> int | None:
@@ -188,6 +195,8 @@ def _twice(kind: str, of: Of = "message") -> Callable[[Trace], int | None]:
         same: Mapping[int, object] = pieces(trace) if of == "operation" else {}
         seen: set[tuple[str, object]] = set()
         for row in trace.rows(kind):
+            if row[6] < 0 and not in_clusters:
+                continue
             at = (names[row[3]], same.get(row[4], row[4]))
             if at in seen:
                 return row[0]
@@ -202,6 +211,17 @@ def _reordering(trace: Trace) -> int | None:
     return min(found, default=None)
 
 
+def _duplicate_record(trace: Trace) -> int | None:
+    # In a cluster, what was cut off may be appended again, and stands there once.
+    in_nodes = _twice("appended", in_clusters=False)(trace)
+    found = [each.steps[1].index for name in topics(trace) if in_cluster(trace, name) for each in duplicates(trace, name)]
+    return min([*found, *([] if in_nodes is None else [in_nodes])], default=None)
+
+
+def _new_leader(trace: Trace) -> int | None:
+    return next((row[0] for row in trace.rows("elected") if row[8] > 0), None)
+
+
 FIRSTS: dict[str, Callable[[Trace], int | None]] = {
     "loss": _kind("lost"),
     "timeout": _kind("timed_out"),
@@ -210,11 +230,15 @@ FIRSTS: dict[str, Callable[[Trace], int | None]] = {
     "pause": _kind("paused"),
     "redelivery": _twice("fetched"),
     "duplicate": _twice("processed", of="operation"),
-    "duplicate record": _twice("appended"),
+    "duplicate record": _duplicate_record,
     "skipped duplicate": _kind("skipped"),
     "reordering": _reordering,
     "refusal": _kind("rejected"),
     "giving up": _kind("abandoned"),
     "open breaker": _kind("opened"),
+    "change of leader": _new_leader,
+    "replica out of sync": _kind("shrunk"),
+    "cut in a log": _kind("truncated"),
+    "rebalance": _kind("summoned"),
 }
 """What "run until the first …" can look for: a function from a trace to the index of a step, or None."""

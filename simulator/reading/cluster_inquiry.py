@@ -121,7 +121,7 @@ class ClusterInquiry:
         if number in self._logs.undecided:
             return Fate(False, "its transaction was still open when the run ended", last)
         if number in self._logs.aborted:
-            return Fate(True, "its transaction was aborted", last)
+            return Fate(True, "its transaction was aborted", self._logs.aborted[number])
         if number in self._logs.places:
             in_hand = f"{nodes[holder]} went down with it in hand, and " if held >= 0 else ""
             return self._stored(number, self._logs.places[number], in_hand)

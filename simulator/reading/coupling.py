@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from simulator.reading.clusters import cluster_in
 from simulator.scenario import Node, Scenario
 
 
@@ -23,7 +24,8 @@ def must_be_up(scenario: Scenario, client: str | None = None) -> tuple[str, ...]
     """The nodes whose outage keeps a client's requests (or records) from being accepted, in the scenario's order.
 
     These are whom the client waits for, and whom those wait for in turn before they answer: the services that they call, and
-    the topics that must store an event first. Nobody waits for a topic's readers. Without a client: every client's together.
+    the topics that must store an event first. Nobody waits for a topic's readers. In a cluster another broker stands in for one
+    that is out, so only those count without which a partition has too few replicas. Without a client: every client's together.
     Raises KeyError for an unknown client.
     """
     clients = [scenario.node(client)] if client else [node for node in scenario.nodes if node.role == "producer"]
@@ -62,6 +64,25 @@ def _waits_for(scenario: Scenario, node: Node) -> Iterator[str]:
         yield from _asked(scenario, node)
 
 
+def _indispensable(scenario: Scenario, node: Node) -> tuple[str, ...] | None:
+    """The brokers of a cluster without any one of which a partition that a client writes to can't take its records.
+
+    None for a client that writes to no cluster.
+    """
+    cluster = cluster_in(scenario)
+    written = cluster.written(scenario, node.name) if cluster is not None else ()
+    if cluster is None or not written:
+        return None
+    found: dict[str, None] = {}
+    for topic in written:
+        least = cluster.layout.topics[topic].min_insync_replicas if getattr(node, "acks", "all") == "all" else 1
+        for partition in cluster.partitions(topic):
+            replicas = cluster.replicas(partition)
+            if len(replicas) <= min(least, len(replicas)):
+                found.update(dict.fromkeys(replicas))
+    return tuple(found)
+
+
 def _calls(node: Node) -> tuple[str, ...]:
     return tuple(str(getattr(call, "to", call)) for call in getattr(node, "calls", ()))
 
@@ -70,6 +91,9 @@ def _asked(scenario: Scenario, node: Node, *, only_named: bool = False) -> tuple
     """Whom a client asks or writes to: the one it names, or all that links lead to from it."""
     if node.role != "producer":
         return ()
+    in_cluster = _indispensable(scenario, node)
+    if in_cluster is not None:
+        return () if only_named else in_cluster
     to = getattr(node, "to", None)
     if to is not None:
         return (to,)

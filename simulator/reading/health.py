@@ -7,18 +7,21 @@ from simulator.reading.parties import clients, extent, members, topics_of
 from simulator.reading.work import queue_length
 from simulator.trace import Trace
 from simulator.values import Span
-from simulator.vocabulary import ABANDONED, CRASHED, CREATED
+from simulator.vocabulary import ABANDONED, CREATED, RESTARTED
 
 
 def downtimes(trace: Trace, node: str) -> list[Span]:
-    """When a node was down: from each crash until its restart, or until the end of the run. A pause is not counted."""
+    """When a node was down: from each crash, or end in good order, until its restart, or until the end of the run.
+
+    A pause is not counted.
+    """
     place = trace.node_index(node)
     found: list[Span] = []
     down_since: float | None = None
-    for _, time, kind, at, *_ in trace.rows("crashed", "restarted"):
+    for _, time, kind, at, *_ in trace.rows("crashed", "stopped", "restarted"):
         if at != place:
             continue
-        if kind == CRASHED:
+        if kind != RESTARTED:
             down_since = time if down_since is None else down_since
         elif down_since is not None:
             found.append(Span(down_since, time))

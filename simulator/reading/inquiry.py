@@ -190,9 +190,8 @@ class Inquiry:
         nodes, last = self._trace.nodes, self._last.get(number, 0)
         if self._routed.get(number):
             node, value, _ = self._routed[number][-1]
-            read = {getattr(self._trace.scenario.nodes[place], "queue", None) for place in self._places}
             name = self._trace.values[value]
-            aside = "" if name in read else ", where it was set aside,"
+            aside = "" if name in consumed(self._trace, self._name) else ", where it was set aside,"
             return Fate(False, f"it was still in the queue {name} of {nodes[node]}{aside} when the run ended", last)
         if number in self._settled:
             index, how = self._settled[number]
@@ -228,7 +227,7 @@ class Inquiry:
         if self._crashed.get(maker, -1) > max(self._born[number].step, self._resent.get(number, -1)):
             return False
         node = self._trace.scenario.nodes[maker]
-        if getattr(node, "acks", None) in (0, "0"):
+        if getattr(node, "acks", None) in (0, "0") or getattr(node, "confirm", None) is False:
             return False
         if number in self._refused:
             return True

@@ -7,13 +7,15 @@ from typing import Literal
 
 from attrs import frozen
 
+from simulator.reading.clusters import cluster
 from simulator.reading.distribution import Distribution
+from simulator.reading.durability import lost_writes
 from simulator.reading.fates import losses
 from simulator.reading.flow import end_to_end, inconsistency_window, latency, messages_on_the_wire
 from simulator.reading.health import availability
 from simulator.reading.lags import backlog
 from simulator.reading.lineage import origins
-from simulator.reading.parties import clients, groups, processors, topics_of
+from simulator.reading.parties import clients, groups, processors, queues, topics_of
 from simulator.reading.repeats import duplicates, reorderings
 from simulator.reading.tables import as_html, as_text, named
 from simulator.trace import Trace
@@ -136,7 +138,14 @@ def _of_clients(trace: Trace) -> Iterator[Outcome]:
         share = availability(trace)
         yield Outcome("answered", None if share is None else 100.0 * share, "%", "higher")
         yield from _spread("latency", latency(trace))
-    yield Outcome("sent again", sum(row[7] > 1 for row in trace.rows("sent")), "", "lower")
+    within = cluster(trace)
+    brokers = {trace.node_index(name) for name in (within.nodes if within is not None else ())}
+    yield Outcome("sent again", sum(row[7] > 1 and row[3] not in brokers for row in trace.rows("sent")), "", "lower")
+    if within is not None or queues(trace):
+        yield Outcome("acknowledged but lost", len(lost_writes(trace)), "", "lower")
+    if within is not None:
+        twice = sum(len(duplicates(trace, topic)) for topic in within.topics)
+        yield Outcome("stored twice", twice, "", "lower")
     if any(True for _ in trace.rows("abandoned")):
         yield Outcome("given up", sum(row[3] in places for row in trace.rows("abandoned")), "", "lower")
 

@@ -77,8 +77,9 @@ class Replicas(NamedTuple):
     """By record: each time that a replica let go of it, by retention or compaction."""
     places: dict[int, list[Place]]
     """By record: where it stands in the log of a leader, or stood until it was dropped; in order of offsets."""
-    aborted: frozenset[int]
-    """The records there whose transaction was aborted: nobody who reads committed is given them."""
+    aborted: dict[int, int]
+    """The records there whose transaction was aborted, each with the step that wrote the marker which says so: nobody who reads
+    committed is given them."""
     undecided: frozenset[int]
     """The records there whose transaction is open."""
 
@@ -86,7 +87,7 @@ class Replicas(NamedTuple):
 @remembered
 def replicas(trace: Trace) -> Replicas:
     """Follow every replica to the end of the run."""
-    found = Replicas({}, {}, {}, {}, {}, frozenset(), frozenset())
+    found = Replicas({}, {}, {}, {}, {}, {}, frozenset())
     there = cluster(trace)
     if there is None:
         return found
@@ -146,7 +147,7 @@ def _believe(found: Replicas, partition: str, leader: str | None, in_sync: str) 
 
 def _settled(trace: Trace, there: Cluster, found: Replicas, first: _First) -> Replicas:
     markers, writers = wire(trace).markers, wire(trace).writers
-    aborted: set[int] = set()
+    aborted: dict[int, int] = {}
     undecided: set[int] = set()
     for partition in there.layout.names:
         log = found.held[found.believed[partition], partition].log
@@ -154,14 +155,15 @@ def _settled(trace: Trace, there: Cluster, found: Replicas, first: _First) -> Re
         for offset, record in _with_what_was_dropped(found, partition, log):
             if record in markers:
                 ended = open_.pop(markers[record].producer, [])
-                aborted.update(() if markers[record].commits else ended)
+                if not markers[record].commits:
+                    aborted.update(dict.fromkeys(ended, first[partition, offset, record]))
                 continue
             if record in writers:
                 open_.setdefault(writers[record], []).append(record)
             place = Place(record, partition, offset, first[partition, offset, record])
             found.places.setdefault(record, []).append(place)
         undecided.update(record for records in open_.values() for record in records)
-    return found._replace(aborted=frozenset(aborted), undecided=frozenset(undecided))
+    return found._replace(aborted=aborted, undecided=frozenset(undecided))
 
 
 def _with_what_was_dropped(found: Replicas, partition: str, log: dict[int, int]) -> Iterator[tuple[int, int]]:

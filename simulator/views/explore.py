@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import traitlets
 from attrs import frozen
 
 from simulator.parameters import NamedScenario, parameters, summary
+from simulator.reading.causes import first
 from simulator.reading.comparison import Comparison, compare
 from simulator.reading.distribution import Distribution
 from simulator.reading.flow import latency
 from simulator.reading.outcomes import Outcome, number, outcome, tabulate
 from simulator.scenario import Scenario
-from simulator.trace import Trace
+from simulator.trace import Step, Trace
 from simulator.views.bench import Bench, Run, bench_script, bench_style, ending, row_as_json, verdicts_as_json
 from simulator.views.charts import charts
 from simulator.views.controls import Controls
@@ -41,7 +42,8 @@ class Explore(Bench):
 
     ``Explore(checkout, run=run, seed=7, orders_per_second=50)`` begins with these values and the defaults for the rest.
     ``trace``, ``scenario``, ``values`` and ``seed`` are those of the run on show; `set` changes values from Python. The step
-    on show in the replay is ``step``. *Was* is the run with the start values, until the learner chooses another one.
+    on show in the replay is ``step``, at first the one that ``at`` finds (see `simulator.reading.first`). *Was* is the run
+    with the start values, until the learner chooses another one.
 
     Raises ValueError for an unknown name, or a value that a parameter can't take, and ScenarioError like the scenario itself.
     """
@@ -51,7 +53,15 @@ class Explore(Bench):
     step = traitlets.Int(-1, help="The step on show in the replay.").tag(sync=True)
 
     def __init__(
-        self, scenario: NamedScenario, *, run: Run, seed: int = 0, tab: str = "outcome", title: str = "", **start: Any
+        self,
+        scenario: NamedScenario,
+        *,
+        run: Run,
+        seed: int = 0,
+        tab: str = "outcome",
+        at: str | Callable[[Step], bool] = "",
+        title: str = "",
+        **start: Any,
     ) -> None:
         self._run = run
         setup = {
@@ -61,6 +71,10 @@ class Explore(Bench):
             "tab": checked_tab(tab),
         }
         super().__init__(Controls(scenario, parameters(scenario)), start, seed, setup)
+        opens = first(self.trace, at) if at else None
+        if opens is not None:
+            self.step = opens.index
+            self._send_replay()
 
     @property
     def trace(self) -> Trace:
@@ -102,12 +116,13 @@ class Explore(Bench):
         if len(trace) <= MOST_STEPS:
             return {"data": replay_data(trace), "note": ""}
         # Of a run that is too long, the part around a step.
-        first = max(0, min((wanted.get("at") or 0) - _PART // 4, len(trace) - _PART))
-        last = first + _PART - 1
+        at = self.step if wanted.get("at") is None else wanted["at"]
+        start = max(0, min(at - _PART // 4, len(trace) - _PART))
+        last = start + _PART - 1
         note = (
-            f"This run has {len(trace):,} steps; here are {first:,} to {last:,}. A verdict's steps lead to their own part."
+            f"This run has {len(trace):,} steps; here are {start:,} to {last:,}. A verdict's steps lead to their own part."
         )
-        return {"data": replay_data(trace, first=first, last=last), "note": note}
+        return {"data": replay_data(trace, first=start, last=last), "note": note}
 
     def _poster(self) -> tuple[list[str], list[list[str]], dict[str, Distribution]]:
         rows = [[row["name"], *row["cells"]] for row in self.shown["table"]]

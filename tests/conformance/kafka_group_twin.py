@@ -20,8 +20,8 @@ from tests.brokers.log.meetings import Meeting
 from tests.conformance.kafka_log_twin import PATIENCE
 from tests.conformance.kafka_mock import MockCluster
 
-SESSION_TIMEOUT_MS = 2_000
-"""Leaves a member a second to come back when a group of the mock's is called together."""
+SESSION_TIMEOUT_MS = 1_800
+"""Leaves a member 0.8 s to come back when a group of the mock's is called together."""
 
 Waiting = Generator[tuple[Callable[[], bool], str], None, None]
 """Yields what must become true, and a sentence for when it does not."""
@@ -87,7 +87,10 @@ class Client:
         )
         self.told: list[Told] = []
         """The latest last."""
-        self.records: list[Any] = []
+        self.places: list[tuple[int, int]] = []
+        """Partition and offset of each record that it was given."""
+        self.silent = False
+        """Whether its application does not poll, for the time being or since it is closed."""
         self.closed = False
         noted = {kind: self._noting(kind) for kind in ("assigned", "revoked", "lost")}
         self._consumer.subscribe(
@@ -126,14 +129,15 @@ class Client:
         """Let the client do what it has to do."""
         message = self._consumer.poll(0.002)
         if message is not None and message.error() is None:
-            self.records.append(message)
+            self.places.append((message.partition(), message.offset()))
         # Asking for anything wakes its other thread, which otherwise sleeps past the time of a heartbeat.
         self._consumer.assignment()
 
     def close(self) -> None:
         """Leave."""
-        self.closed = True
-        self._consumer.close()
+        if not self.closed:
+            self.closed = self.silent = True
+            self._consumer.close()
 
     def commit(self, topic: str, partition: int, offset: int) -> None:
         """Store where its group goes on."""
@@ -160,7 +164,7 @@ def play(groups: Sequence[Waiting], clients: Sequence[Client]) -> None:
                 waiting.append((group, *wanted, time.monotonic() + PATIENCE))
         starting = []
         for client in clients:
-            if not client.closed:
+            if not client.silent:
                 client.poll()
         for each in list(waiting):
             group, come, sentence, until = each

@@ -144,7 +144,8 @@ class Plain:
 class Real:
     """A topic of the mock cluster, and Kafka's client."""
 
-    def __init__(self, cluster: MockCluster, partitions: int) -> None:
+    def __init__(self, cluster: MockCluster, partitions: int, **settings: Any) -> None:
+        """``settings`` are its producer's, by Kafka's names."""
         import confluent_kafka
 
         self._kafka = confluent_kafka
@@ -154,7 +155,13 @@ class Real:
         self._names: dict[str, str] = {}
         self._consumers: dict[tuple[str, Reset], Any] = {}
         self.producer = confluent_kafka.Producer(
-            {"bootstrap.servers": cluster.bootstrap, "partitioner": "murmur2_random", "linger.ms": 0, "log_level": 3}
+            {
+                "bootstrap.servers": cluster.bootstrap,
+                "partitioner": "murmur2_random",
+                "linger.ms": 0,
+                "log_level": 3,
+                **settings,
+            }
         )
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ from tests.conformance.kafka_mock import MockCluster
 pytestmark = pytest.mark.conformance
 
 A_FEW = settings(
-    max_examples=25,
+    max_examples=15,
     # A script that fails is not made smaller: each attempt would take its time.
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

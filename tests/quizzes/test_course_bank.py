@@ -103,11 +103,13 @@ def test_the_chapters_have_the_questions_the_course_promises() -> None:
     counts = {chapter.id: len(chapter.asked) for chapter in BANK.chapters.values()}
 
     assert counts["basics"] == 3
+    assert counts["choosing"] == 3
     assert counts["00"] >= 8
     assert counts["01"] >= 12
+    assert counts["05"] >= 12
 
 
-@pytest.mark.parametrize("chapter", ["00", "01"])
+@pytest.mark.parametrize("chapter", ["00", "01", "05"])
 def test_most_questions_of_a_lesson_are_answered_by_a_run(chapter: str) -> None:
     questions = BANK.chapter(chapter).questions
 

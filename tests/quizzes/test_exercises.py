@@ -8,7 +8,7 @@ from quizzes import judge
 from quizzes.exercises import EXERCISES
 from quizzes.widget.judged import Judged
 from simulator import Caller, Consumer, Link, Retry, Scenario, Service
-from simulator.scenarios import checkout, one_order, three_orders
+from simulator.scenarios import checkout, last_in_sync, one_order, poison_message, three_orders
 
 
 def few_orders() -> Scenario:
@@ -21,10 +21,16 @@ def with_a_reader(**settings: object) -> Scenario:
     return shop.but(nodes=[*shop.nodes, reader], links=[*shop.links, Link("orders", "analytics", latency=2)])
 
 
+def set_aside(**shop: object) -> Scenario:
+    return poison_message(requeue=False, dead_letter_exchange=True).but_node("shop", **shop)
+
+
 SOLUTIONS = {
     "00.slow-bank": one_order(timeout_ms=400),
     "01.charge-once": three_orders(idempotent=True),
     "01.fourth-consumer": with_a_reader(idempotent=True, auto_offset_reset="earliest"),
+    "05.keep-moving": set_aside(delivery_mode=2, confirm=True),
+    "05.lose-nothing": last_in_sync(acks="all", min_insync_replicas=2),
 }
 
 
@@ -97,6 +103,75 @@ def test_a_reader_that_starts_at_the_newest_record_or_repeats_itself_does_not_co
     assert "auto_offset_reset" in latest.first_failure.hint
     assert repeating.first_failure is not None
     assert "twice" in repeating.first_failure.complaint
+
+
+def failures(exercise: str, scenario: Scenario) -> dict[str, str]:
+    """The trials that fail, each with its complaint."""
+    return {result.name: result.complaint for result in judge(exercise, scenario).results if not result.holds}
+
+
+ALWAYS = "order-3 fails whenever it is tried"
+RESTART = "order-3 fails, and RabbitMQ is down while order-5 is on its way"
+
+
+@pytest.mark.parametrize(
+    ("attempt", "trial", "said"),
+    [
+        (poison_message(requeue=False), ALWAYS, "order-3 is lost: it left the queue orders (rejected)."),
+        (poison_message(delivery_limit=3), ALWAYS, "order-3 is lost: it left the queue orders (delivery_limit)."),
+        (poison_message(prefetch_count=5), ALWAYS, "order-3 is neither done nor set aside after"),
+        (set_aside(), RESTART, "order-3 is lost: it left the queue dead orders (not persistent)"),
+        (set_aside(confirm=True), RESTART, "order-3 is lost: it left the queue dead orders (not persistent)"),
+        (set_aside(delivery_mode=2), RESTART, "order-5 is lost: it got lost on the way and nobody sends it again"),
+    ],
+)  # fmt: skip
+def test_half_a_remedy_for_a_bad_order_fails_for_its_own_reason(attempt: Scenario, trial: str, said: str) -> None:
+    failed = failures("05.keep-moving", attempt)
+
+    assert trial in failed
+    assert failed[trial].startswith(said)
+
+
+def test_a_delivery_limit_sets_aside_as_well_as_a_rejection() -> None:
+    limited = poison_message(delivery_limit=3, dead_letter_exchange=True)
+
+    assert judge("05.keep-moving", limited.but_node("shop", delivery_mode=2, confirm=True)).solved
+
+
+def test_work_that_is_acknowledged_first_is_lost_in_a_crash() -> None:
+    failed = failures("05.keep-moving", set_aside(delivery_mode=2, confirm=True).but_node("billing", ack="before"))
+
+    assert failed["billing crashes in the middle of order-2"].startswith("order-2 is lost: it left the queue orders (acked)")
+
+
+BURST = "the leader dies for good, in the middle of a burst"
+ALONE = "the followers lose sight of the leader, and it dies for good"
+
+
+@pytest.mark.parametrize(
+    ("attempt", "trial", "said"),
+    [
+        (last_in_sync(acks="1", min_insync_replicas=2), BURST, "shop was told that order-6 is stored, and no broker"),
+        (last_in_sync(acks="all", min_insync_replicas=1), ALONE, "shop was told that order-3 is stored, and no broker"),
+        (last_in_sync(acks="0", min_insync_replicas=2), "nothing goes wrong", "shop was never told that order-1 is stored"),
+        (
+            last_in_sync(acks="all", min_insync_replicas=3),
+            "one of the brokers is down all the time",
+            "shop was never told that order-1 is stored",
+        ),
+    ],
+)  # fmt: skip
+def test_half_a_guarantee_loses_accepted_orders_or_accepts_none(attempt: Scenario, trial: str, said: str) -> None:
+    failed = failures("05.lose-nothing", attempt)
+
+    assert trial in failed
+    assert failed[trial].startswith(said)
+
+
+def test_fewer_orders_are_no_solution() -> None:
+    failed = failures("05.lose-nothing", last_in_sync(min_insync_replicas=2).but_node("shop", count=1))
+
+    assert failed == {"the shop sends the same orders": "The orders have changed; change how they are handled."}
 
 
 def test_other_customers_are_no_solution() -> None:

@@ -46,6 +46,8 @@ def test_the_ends_of_every_control_make_scenarios_that_run(name):
         ends = (parameter.range.low, parameter.range.high) if parameter.range else parameter.choices
         if parameter.kind == "span":
             ends = [Span(ends[0], ends[1]), Span(ends[0], ends[0]), Span(ends[1], ends[1])]
+        elif parameter.kind == "text":
+            ends = ["", "a.b", "*.#"]
         for end in ends or [True, False]:
             trace = run(parameters.make(SCENARIOS[name], {parameter.name: end}), seed=1, progress=False)
 

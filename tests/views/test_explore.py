@@ -159,6 +159,23 @@ def test_of_a_long_run_the_replay_shows_the_part_around_a_step():
     assert "here are" in widget.replay["note"]
 
 
+def test_the_replay_opens_at_the_step_that_is_asked_for():
+    widget = explore(shop, seed=7, orders_per_second=2, tab="replay", at="processed")
+
+    assert widget.step == next(widget.trace.select("processed")).index
+
+
+def test_of_a_long_run_the_replay_shows_the_part_that_it_opens_at():
+    widget = explore(shop, seed=7, seconds=20, tab="replay", at=lambda step: step.time > 15_000)
+
+    data = widget.replay["data"]
+    assert data["first"] <= widget.step < data["first"] + len(data["time"])
+
+
+def test_what_the_replay_should_open_at_and_what_never_happens_leaves_it_at_the_beginning():
+    assert explore(shop, seed=7, orders_per_second=2, tab="replay", at="open breaker").step == -1
+
+
 def test_verdicts_come_with_the_steps_that_prove_them():
     widget = explore(shop, style="request-response", seed=7)
 

@@ -39,11 +39,6 @@ class Controller:
         self.unclean_leader_election_enable = unclean_leader_election_enable
         self._live = dict.fromkeys(self.replicas)
         self.state = Leadership(self.replicas[0], 0, self.replicas)
-        self.unclean_elections = 0
-
-    def is_live(self, broker: str) -> bool:
-        """Whether the broker's session is alive."""
-        return broker in self._live
 
     def fence(self, broker: str) -> Leadership:
         """A broker's session ended: it is not in sync any more, and does not lead."""
@@ -119,7 +114,6 @@ class Controller:
             leader = next((each for each in self.replicas if each in self._live), None)
             if leader is not None:
                 isr = (leader,)
-                self.unclean_elections += 1
         state = self.state
         if (leader, isr) != (state.leader, state.isr):
             epoch = state.leader_epoch + (leader != state.leader)

@@ -127,6 +127,12 @@ class KafkaBroker(Node):
         return Lives(self, sim, controller, layout_of(sim.scenario, controller)).take
 
     def problems(self, scenario: Scenario) -> Iterator[str]:
+        for most in ("replica_lag_time_max_ms", "replica_socket_timeout_ms"):
+            if self.replica_fetch_wait_max_ms > getattr(self, most):
+                yield (
+                    f"{self}: replica_fetch_wait_max_ms is {self.replica_fetch_wait_max_ms}; a broker wants it to be at most"
+                    f" {most}, {getattr(self, most)}."
+                )
         controllers = controllers_of(scenario, self.name)
         if len(controllers) != 1:
             yield (

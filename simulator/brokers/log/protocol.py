@@ -24,7 +24,7 @@ REQUESTS = (
 NO_VALUE = ("value", "null")
 """The header of a record without a value: a tombstone."""
 
-Layered = Sequence[str]
+Names = Sequence[str]
 """The brokers' names, in the layout's order."""
 
 _ACKS: dict[int, Acks] = {-1: "all", 0: 0, 1: 1}
@@ -91,7 +91,7 @@ class News(NamedTuple):
     states: tuple[tuple[int, Leadership], ...]
     """Partitions, by number, and who leads them."""
 
-    def packed(self, brokers: Layered) -> tuple[int, ...]:
+    def packed(self, brokers: Names) -> tuple[int, ...]:
         flat = [self.version, sum(1 << place for place, broker in enumerate(brokers) if broker in self.active)]
         for partition, state in self.states:
             leader = -1 if state.leader is None else brokers.index(state.leader)
@@ -100,7 +100,7 @@ class News(NamedTuple):
         return tuple(flat)
 
     @classmethod
-    def of(cls, flat: Sequence[int], brokers: Layered) -> News:
+    def of(cls, flat: Sequence[int], brokers: Names) -> News:
         active = tuple(broker for place, broker in enumerate(brokers) if flat[1] >> place & 1)
         states: list[tuple[int, Leadership]] = []
         at = 2

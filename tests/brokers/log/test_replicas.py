@@ -10,6 +10,7 @@ from simulator.brokers.log.elections import Controller, Leadership
 from simulator.brokers.log.entries import Entry
 from simulator.brokers.log.errors import Refused
 from simulator.brokers.log.replicas import Acks, FetchRequest, Replica
+from simulator.brokers.log.retention import Log
 from simulator.reading.anomalies import find
 from simulator.reading.histories import Operation, Poll, Send
 from tests.brokers.log.cluster import BROKERS, Cluster, Doing
@@ -144,6 +145,107 @@ def test_a_returning_replica_cuts_off_what_the_leader_does_not_have() -> None:
     assert [(entry.epoch, entry.record) for entry in leader.log] == [(0, "x"), (2, "z")]
 
 
+def test_an_answer_that_was_held_back_is_no_sign_of_life_of_the_follower() -> None:
+    leader, b = led(("a", "b"), replica_lag_time_max_ms=100), follower()
+    asked = b.request()
+    leader.answer(0, asked)
+
+    leader.append(["x"])
+    late = leader.answer(90, asked, held_back=True)
+
+    assert [entry.record for entry in late.entries] == ["x"]
+    assert leader.shrink(101) == ("a",)
+
+
+@pytest.mark.parametrize("error", ["NONE", "INVALID_UPDATE_VERSION", "FENCED_LEADER_EPOCH"])
+def test_a_set_that_may_be_the_true_one_counts_until_the_controller_s_decision_is_known(error: str) -> None:
+    leader, b = led(("a",)), follower()
+    leader.answer(0, b.request())
+    leader.expand("b")
+
+    leader.proposal_answered(error)
+    leader.append(["x"])
+    before = leader.high_watermark
+    leader.learn(1, Leadership("a", 1, ("a",), 1))
+
+    assert (before, leader.high_watermark) == (0, 1)
+
+
+def test_a_follower_that_the_controller_calls_ineligible_is_not_waited_for() -> None:
+    leader, b = led(("a",)), follower()
+    leader.answer(0, b.request())
+    leader.expand("b")
+
+    leader.proposal_answered("INELIGIBLE_REPLICA")
+    leader.append(["x"])
+
+    assert leader.high_watermark == 1
+
+
+def test_what_is_known_already_does_not_make_the_leader_forget_whom_it_asked_for() -> None:
+    leader, b = led(("a",)), follower()
+    leader.answer(0, b.request())
+    leader.expand("b")
+
+    leader.learn(1, Leadership("a", 1, ("a",)))
+    leader.append(["x"])
+
+    assert leader.high_watermark == 0
+
+
+def test_where_an_epoch_began_is_not_guessed_from_what_compaction_has_left() -> None:
+    leader = Replica("a", BROKERS, log=Log(cleanup_policy=["compact"], segment_bytes=1))
+    for epoch, keys in ((1, "xy"), (2, "zzx")):
+        leader.learn(0, Leadership("a", epoch, ("a",)))
+        leader.append([Entry(0, key, key=key) for key in keys])
+    leader.log.compact(1)
+    leader.reopen()
+    leader.learn(0, Leadership("a", 3, ("a",)))
+    longer = Replica("b", BROKERS, log=[Entry(1, "x"), Entry(1, "y"), Entry(1, "lost")])
+    longer.learn(0, Leadership("a", 3, ("a",)))
+
+    cut = longer.take(leader.answer(0, longer.request()))
+
+    assert [entry.offset for entry in leader.log] == [0, 1, 3, 4]
+    assert (cut, longer.end) == (1, 2)
+
+
+def trimmed(records: int, start: int) -> Replica:
+    """A leader that has let go of all before an offset."""
+    leader = Replica("a", BROKERS)
+    leader.learn(0, Leadership("a", 1, ("a",)))
+    leader.append([f"{offset}" for offset in range(records)])
+    leader.log.begin_at(start)
+    leader.reopen()
+    leader.learn(0, Leadership("a", 2, ("a",)))
+    return leader
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_a_follower_of_whose_log_nothing_is_left_begins_where_the_leader_does_and_loses_nothing(left: int) -> None:
+    leader = trimmed(4, 4 - left)
+    back = Replica("b", BROKERS, log=[Entry(1, "0"), Entry(1, "1")])
+    back.learn(0, Leadership("a", 2, ("a",)))
+
+    cuts = [back.take(leader.answer(0, back.request())) for _ in range(3)]
+
+    assert cuts == [0, 0, 0]
+    assert (back.log == leader.log, back.log.start, back.end, back.high_watermark) == (True, 4 - left, 4, 4)
+
+
+def test_a_follower_whose_emptied_log_ends_after_the_leader_s_goes_back_to_it() -> None:
+    leader = led(("a",))
+    leader.append(["x"])
+    beyond = follower()
+    beyond.log.begin_at(5)
+
+    beyond.take(leader.answer(0, beyond.request()))
+    leader.append(["y"])
+    beyond.take(leader.answer(0, beyond.request()))
+
+    assert [(entry.offset, entry.record) for entry in beyond.log] == [(1, "y")]
+
+
 def test_who_follows_an_older_epoch_is_fenced_and_who_follows_a_newer_must_wait() -> None:
     leader = led()
 
@@ -185,7 +287,7 @@ def test_without_a_replica_in_sync_nobody_leads_unless_an_unclean_election_is_al
         controller.fence("a")
 
     assert (clean.state.leader, clean.state.isr) == (None, ("a",))
-    assert (unclean.state.leader, unclean.state.isr, unclean.unclean_elections) == ("c", ("c",), 1)
+    assert (unclean.state.leader, unclean.state.isr) == ("c", ("c",))
 
 
 def test_the_last_replica_in_sync_leads_again_when_it_returns() -> None:
