@@ -187,7 +187,7 @@ def without_partitions(trace, member, since=5_000):
 
 
 def test_an_eager_group_waits_for_its_slowest_member_and_a_cooperative_one_does_not():
-    eager, cooperative = (run(consumer_group(protocol=protocol, slow_ms=150)) for protocol in ("eager", "cooperative"))
+    eager, cooperative = (run(consumer_group(protocol=protocol, slow_ms=200)) for protocol in ("eager", "cooperative"))
 
     assert without_partitions(eager, "billing-2") > 500
     assert without_partitions(cooperative, "billing-2") == 0
