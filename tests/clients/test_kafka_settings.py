@@ -34,7 +34,8 @@ def problems(*clients: object, links: list[Link] | None = None) -> list[str]:
     [
         (
             KafkaProducer("shop", topic="order"),
-            'KafkaProducer("shop"): the cluster has no topic "order" (UNKNOWN_TOPIC_OR_PARTITION); there are: "orders", "invoices".',
+            'KafkaProducer("shop"): the cluster has no topic "order" (UNKNOWN_TOPIC_OR_PARTITION);'
+            ' there are: "orders", "invoices".',
         ),
         (
             KafkaProducer("shop", event="produce"),
