@@ -343,7 +343,7 @@ def test_a_coordinator_that_crashes_in_the_middle_of_a_rebalance_is_replaced_by_
 
 def test_a_coordinator_that_hands_over_in_good_order_tells_those_who_wait_to_ask_another():
     """A member waits for its partitions when the coordinator is shut down: it joins at the new one at once."""
-    brokers = [broker for broker in SWIFT]
+    brokers = list(SWIFT)
     brokers[2] = evolve(brokers[2], shut_down_at=1_020)
     late = member("b", start_at=1_000, request_timeout_ms=20_000)
 
