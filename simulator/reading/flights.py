@@ -39,6 +39,7 @@ _RECORDS = {
     "records": slice(2, None, 3),
     # Record, receipt handle, count, and again.
     "messages": slice(0, None, 3),
+    "send_message_batch": slice(None),
     # Queue, number, record, and what else the next queue must know of it.
     "letter": slice(2, 3),
 }
