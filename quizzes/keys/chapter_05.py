@@ -167,11 +167,11 @@ def first_time_of(trace: Trace, kind: str, node: str, message: int) -> float:
 
 @key_function
 def who_stops_in_a_rebalance() -> Key:
-    """consumer_group, eager, billing-1 taking 150 ms an order: how long billing-2 had no partition while a third one
+    """consumer_group, eager, billing-1 taking 200 ms an order: how long billing-2 had no partition while a third one
     joined; and cooperative."""
     stops = {}
     for protocol in ("eager", "cooperative"):
-        trace = run(consumer_group(protocol=protocol, slow_ms=150), seed=1)
+        trace = run(consumer_group(protocol=protocol, slow_ms=200), seed=1)
         stops[protocol] = round(sum(each.stopped.get("billing-2", 0.0) for each in measures.rebalances(trace, "billing")))
     answer = "everybody" if stops["eager"] > 500 else "moving"
     return Key(answer, facts={"eager": f"{stops['eager']:,}", "cooperative": f"{stops['cooperative']:,}"})

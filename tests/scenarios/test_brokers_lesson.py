@@ -175,7 +175,7 @@ def test_an_eager_group_waits_for_its_slowest_member_and_a_cooperative_one_does_
     stopped = {
         protocol: sum(
             each.stopped.get("billing-2", 0)
-            for each in measures.rebalances(run(consumer_group(protocol=protocol, slow_ms=150)), "billing")
+            for each in measures.rebalances(run(consumer_group(protocol=protocol, slow_ms=200)), "billing")
         )
         for protocol in ("eager", "cooperative")
     }
