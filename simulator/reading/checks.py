@@ -118,16 +118,19 @@ def no_lost_acknowledged_write(trace: Trace, topic: str | None = None) -> Verdic
     """What a producer was told is stored is in the log at the end.
 
     Jepsen's analyses call its breach a "lost write". A place in the log holds what was last appended to it; in a cluster the
-    log is that of a partition's leader.
+    log is that of a partition's leader. A queue keeps what it has confirmed until it is taken out as it should be.
     """
     judged, lost = acknowledged(trace, topic), lost_writes(trace, topic)
     of = "" if topic is None else f" of {topic}"
+    in_queues = all(at < 0 for _, _, at in judged.values()) if judged else False
     if not lost:
-        return Verdict("no_lost_acknowledged_write", True, f"All {len(judged):,} acknowledged records{of} are in the log.")
+        kept = "were kept" if in_queues else "are in the log"
+        return Verdict("no_lost_acknowledged_write", True, f"All {len(judged):,} acknowledged records{of} {kept}.")
     first = lost[0]
+    gone = "was not kept" if in_queues else "is not in the log"
     why = f": {first.why}" if first.why else ""
     sentence = (
-        f"{label(trace, first.message.id, shared_keys(trace))} was acknowledged, but is not in the log{why}"
+        f"{label(trace, first.message.id, shared_keys(trace))} was acknowledged, but {gone}{why}"
         f"{_more(len(lost) - 1, 'other record')}."
     )
     return Verdict("no_lost_acknowledged_write", False, sentence, first.steps)
