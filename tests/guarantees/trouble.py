@@ -51,7 +51,9 @@ def crashes(*brokers: str) -> st.SearchStrategy[Crash]:
     when = st.one_of(
         st.fixed_dictionaries({"at": times}), st.fixed_dictionaries({"after": steps, "nth": st.integers(1, 60)})
     )
-    return st.builds(lambda broker, back, when: Crash(broker, restart_after=back, **when), st.sampled_from(brokers), lasts, when)
+    return st.builds(
+        lambda broker, back, when: Crash(broker, restart_after=back, **when), st.sampled_from(brokers), lasts, when
+    )
 
 
 def on_links(ends: list[tuple[str, str]], *kinds: str) -> st.SearchStrategy[Any]:
@@ -61,7 +63,9 @@ def on_links(ends: list[tuple[str, str]], *kinds: str) -> st.SearchStrategy[Any]
         {"kind": st.sampled_from(kinds), "during": spans, "probability": st.sampled_from([0.1, 0.5, 1.0])}
     )
     return st.one_of(
-        st.builds(lambda way, during, how: Cut(*way, during=during, direction=how), ways, spans, st.sampled_from(["both", "there"])),
+        st.builds(
+            lambda way, during, how: Cut(*way, during=during, direction=how), ways, spans, st.sampled_from(["both", "there"])
+        ),
         st.builds(lambda way, some: Drop(*way, **some), ways, some),
         st.builds(lambda way, some, after: Duplicate(*way, after=after, **some), ways, some, st.integers(0, 100)),
         st.builds(lambda way, some, by: Slow(*way, by=by, **some), ways, some, st.integers(1, 100)),
