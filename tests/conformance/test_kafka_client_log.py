@@ -100,7 +100,7 @@ def test_a_seek_goes_anywhere_and_beyond_the_end_the_reset_decides(kafka_mock: M
         assert both.do("read", {0: 6}, "none")[0] == NO_OFFSET
 
 
-@given(st.lists(st.text(max_size=12), min_size=1, max_size=60), st.integers(1, 12))
+@given(st.lists(st.text(max_size=12), min_size=20, max_size=60), st.integers(1, 12))
 @A_FEW
 def test_any_keys_go_where_kafkas_client_puts_them(kafka_mock: MockCluster, some: list[str], partitions: int) -> None:
     with twin(kafka_mock, partitions) as both:
@@ -120,7 +120,7 @@ OPERATIONS: st.SearchStrategy[tuple[Any, ...]] = st.one_of(
 )
 
 
-@given(st.lists(OPERATIONS, min_size=3, max_size=14))
+@given(st.lists(OPERATIONS, min_size=8, max_size=16))
 @A_FEW
 def test_groups_and_readers_go_where_kafkas_client_goes(kafka_mock: MockCluster, script: list[tuple[Any, ...]]) -> None:
     with twin(kafka_mock, 2) as both:
