@@ -9,7 +9,8 @@ from attrs import field, frozen
 
 from simulator.brokers.log.topic import NO_ACK
 from simulator.brokers.queue.messages import HEADER
-from simulator.brokers.queue.node import PROTOCOL, RETURN, RabbitMQ
+from simulator.brokers.queue.node import RabbitMQ
+from simulator.brokers.queue.protocol import PROTOCOL, RETURN
 from simulator.clients.arrivals import Arrivals, Every, Keys, ListedKeys, Numbered, as_arrivals, as_keys
 from simulator.clients.calls import Calls
 from simulator.clients.retry import Retry

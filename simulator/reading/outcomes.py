@@ -15,7 +15,7 @@ from simulator.reading.flow import end_to_end, inconsistency_window, latency, me
 from simulator.reading.health import availability
 from simulator.reading.lags import backlog
 from simulator.reading.lineage import origins
-from simulator.reading.parties import clients, groups, processors, topics_of
+from simulator.reading.parties import clients, groups, processors, queues, topics_of
 from simulator.reading.repeats import duplicates, reorderings
 from simulator.reading.tables import as_html, as_text, named
 from simulator.trace import Trace
@@ -141,8 +141,9 @@ def _of_clients(trace: Trace) -> Iterator[Outcome]:
     within = cluster(trace)
     brokers = {trace.node_index(name) for name in (within.nodes if within is not None else ())}
     yield Outcome("sent again", sum(row[7] > 1 and row[3] not in brokers for row in trace.rows("sent")), "", "lower")
-    if within is not None:
+    if within is not None or queues(trace):
         yield Outcome("acknowledged but lost", len(lost_writes(trace)), "", "lower")
+    if within is not None:
         twice = sum(len(duplicates(trace, topic)) for topic in within.topics)
         yield Outcome("stored twice", twice, "", "lower")
     if any(True for _ in trace.rows("abandoned")):

@@ -13,25 +13,23 @@ from typing import Any, NamedTuple
 
 import pika
 import pika.exceptions
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase
 
 from simulator.brokers.queue.broker import Broker
 from simulator.brokers.queue.channel import Channel
 from simulator.brokers.queue.errors import AmqpError
 from simulator.brokers.queue.messages import Cancel, Confirm, Content, Deliver, Envelope, GetOk, Return
 from tests.conformance.rabbitmq_server import RabbitMQServer
+from tests.profiles import some
 
 _PATIENCE = 10.0
 """Seconds within which the real server must show what ours does."""
 
 
-A_FEW = settings(
-    max_examples=80,
-    deadline=None,
-    derandomize=True,
+A_FEW = some(
+    4 / 3,
     # A script that fails is not made smaller: each attempt waits for what never comes.
     phases=[Phase.explicit, Phase.generate],
-    print_blob=False,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 """How random scripts are tried on both."""
@@ -366,6 +364,16 @@ class Twin:
     def restart(self) -> None:
         """Stop both brokers in an orderly way and start them again."""
         self._also("restart")
+
+    def held(self, channel: str) -> list[int]:
+        """The delivery tags of what a channel holds unacknowledged, in order."""
+        known = self.ours.channels.get(channel)
+        return list(known.unsettled) if known is not None else []
+
+    def consumers(self, channel: str) -> list[str]:
+        """The tags of a channel's consumers, in the order in which they came."""
+        known = self.ours.channels.get(channel)
+        return list(known.consumers) if known is not None else []
 
     def events(self, channel: str) -> list[Any]:
         """What came to a channel so far."""

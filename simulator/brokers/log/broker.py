@@ -46,6 +46,11 @@ if TYPE_CHECKING:
     from simulator.engine import Sim
 
 
+_ONCE = frozenset({"join", "init_producer"})
+"""The requests that fence or delay others, and even their sender, if they are served twice. A client never sends one again as it
+is, and a TCP connection would drop a copy."""
+
+
 class Lives:
     """A broker that may be stopped in good order and started again."""
 
@@ -100,6 +105,8 @@ class Broker:
         self._waiting: dict[int, list[tuple[int, Callable[[str], None]]]] = {number: [] for number in self.partitions}
         """What waits for a high watermark: the offset that it must pass, and whom to tell the outcome."""
         self.stopped = False
+        self._came: set[int] = set()
+        """The requests that must not be served again, if the network makes copies of them."""
         self.fetches = Fetches(self)
         self.following = Following(self)
         self.groups = Grouping(self)
@@ -136,7 +143,11 @@ class Broker:
         handler = (self._answers if message.in_reply_to else self._requests).get(message.kind)
         if handler is None:
             self.sim.record(IGNORED, message, self.sim.value("a broker has no answer to it"))
+        elif message.id in self._came:
+            self.sim.record(IGNORED, message, self.sim.value("a copy of a request that is here"))
         else:
+            if message.kind in _ONCE and not message.in_reply_to:
+                self._came.add(message.id)
             handler(message, source)
 
     def leads(self, number: int) -> bool:
@@ -220,14 +231,15 @@ class Broker:
             marker=outcome,
         )
         try:
-            offset = self.led(number).mark(sim.now, marker)
+            done = self.led(number).mark(sim.now, marker)
         except Refused as refused:
             then(refused.error)
             return
-        sim.record(MARKED, order, self.name_of(number), offset, sim.value(outcome))
-        if number == self.layout.offsets:
-            self.groups.marked(order, producer, commit=bool(commit))
-        self.when_committed(number, offset, then)
+        if not done.duplicate:
+            sim.record(MARKED, order, self.name_of(number), done.offset, sim.value(outcome))
+            if number == self.layout.offsets:
+                self.groups.marked(order, producer, commit=bool(commit))
+        self.when_committed(number, done.offset, then)
         self.moved(number)
 
     def _open(self) -> dict[int, Partition]:
