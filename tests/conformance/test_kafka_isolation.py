@@ -124,22 +124,27 @@ def played(script: list[tuple[Any, ...]]) -> Told:
     """The only replica of a partition after all this."""
     told = Told(Partition(Replica("broker", ["broker"])))
     told.partition.replica.learn(0, Leadership("broker", 0, ("broker",)))
-    written = dict.fromkeys((1, 2, 3), 0)
+    epochs, written = dict.fromkeys((1, 2, 3), 0), dict.fromkeys((1, 2, 3), 0)
     for what, *details in script:
         if what == "write":
             producer, count = details
             first = written[producer]
             written[producer] += count
-            batch = [Entry(0, "order", producer_id=producer, producer_epoch=0, batch=first, transactional=True)] * count
-            numbered = [entry._replace(sequence=first + n) for n, entry in enumerate(batch)]
-            told.open.setdefault(producer, told.partition.produce(0, numbered, "all").offset)
+            entry = Entry(0, "order", producer_id=producer, producer_epoch=epochs[producer], batch=first, transactional=True)
+            batch = [entry._replace(sequence=first + n) for n in range(count)]
+            told.open.setdefault(producer, told.partition.produce(0, batch, "all").offset)
         elif what == "end":
             producer, outcome = details
-            marker = Entry(0, "end", producer_id=producer, producer_epoch=0, transactional=True, marker=outcome)
-            ended = told.partition.mark(0, marker)
+            # Every transaction has an epoch of its own, and in each a producer counts from 0 (KIP-890).
+            epochs[producer] += 1
+            written[producer] = 0
+            ended = Entry(
+                0, "end", producer_id=producer, producer_epoch=epochs[producer], transactional=True, marker=outcome
+            )
+            at = told.partition.mark(0, ended).offset
             began = told.open.pop(producer, None)
             if outcome == "abort" and began is not None:
-                told.aborted.append((producer, began, ended))
+                told.aborted.append((producer, began, at))
         else:
             told.partition.produce(0, [Entry(0, "order")], "all")
     return told
