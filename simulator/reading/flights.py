@@ -33,6 +33,8 @@ class Flight(NamedTuple):
 _RECORDS = {
     # Connection, delivery tag, record, redelivered.
     "deliver": slice(2, 3),
+    # Record, where to, headers.
+    "publish": slice(0, 1),
     # Partition, offset, record, and again.
     "records": slice(2, None, 3),
     # Record, receipt handle, count, and again.
