@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import groupby
-
 import pytest
 
 from simulator import Drop, KafkaProducer, KafkaTopic, Trace
@@ -52,15 +50,3 @@ def test_a_request_that_is_lost_comes_after_those_behind_it_unless_it_is_alone_o
 
     assert sorted(log(trace)) == ["order-1", "order-2", "order-3", "order-4"]
     assert (log(trace) == sorted(log(trace))) == in_order
-
-
-def test_records_without_a_key_stay_with_a_partition_for_a_batch_s_bytes_and_get_to_all_of_them():
-    shop = KafkaProducer("shop", every=1, count=300, keys=[None], size=100, batch_size=1_000)
-
-    trace = cluster(shop, topics=[KafkaTopic("orders", partitions=3)])
-
-    placed = {step.message.id: step["partition"] for step in trace.select("appended") if "orders" in step["partition"]}
-    in_order = [placed[step.message.id] for step in trace.select("created")]
-    stays = [len(list(run)) for _, run in groupby(in_order)]
-    assert set(in_order) == {"orders-0", "orders-1", "orders-2"}
-    assert min(stays[:-1]) >= 10
