@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import pairwise, product
+from itertools import pairwise
 from typing import Any
 
-import pytest
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator import Crash, KafkaBroker, KafkaProducer, KafkaTopic, Trace
+from simulator import KafkaBroker, KafkaProducer, Trace
 from simulator.reading.anomalies import anomalies
-from tests.guarantees.trouble import AUDIT, NAMES, ORDERS, SHOP, played, seeds, stopping, trouble
+from tests.guarantees.trouble import AUDIT, ORDERS, SHOP, played, seeds, stopping, trouble
 from tests.kafka import Logs, leaders
 from tests.profiles import some
 
