@@ -1,33 +1,27 @@
 """How a Kafka producer puts records into batches, sends them, and sees to it that they get there in order.
 
-Sources: ``RecordAccumulator``, ``Sender`` and ``TransactionManager`` of Apache Kafka's Java client (4.0); KIP-98, KIP-360 (a new
-epoch instead of a fatal error), KIP-480 (records without a key stick to a partition for a batch), KIP-580 (backoff).
+Sources: ``RecordAccumulator``, ``BuiltInPartitioner``, ``Sender`` and ``TransactionManager`` of Apache Kafka's Java client (4.0);
+KIP-98, KIP-360 (a new epoch instead of a fatal error), KIP-794 (records without a key stick to a partition for
+``batch.size`` bytes), KIP-580 (backoff). Simplified: ``buffer.memory`` has no limit.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
-
-from attrs import frozen
 
 from simulator.brokers.log.errors import NAMES
 from simulator.brokers.log.partitioner import partition_for_key
 from simulator.brokers.log.protocol import Produce
-from simulator.brokers.log.replicas import Acks
-from simulator.brokers.log.sequences import following
 from simulator.clients.kafka_client import ClusterClient
+from simulator.clients.kafka_lines import Batch, Line
+from simulator.clients.kafka_settings import KafkaWriter
 from simulator.message import Message
 from simulator.vocabulary import ABANDONED, ACKNOWLEDGED, BATCHED, FAILED, IGNORED
-
-if TYPE_CHECKING:
-    from simulator.engine import Timer
 
 RETRIABLE = frozenset(
     {
         "LEADER_NOT_AVAILABLE", "NOT_LEADER_OR_FOLLOWER", "REQUEST_TIMED_OUT", "NOT_ENOUGH_REPLICAS",
-        "NOT_ENOUGH_REPLICAS_AFTER_APPEND", "OUT_OF_ORDER_SEQUENCE_NUMBER",
+        "NOT_ENOUGH_REPLICAS_AFTER_APPEND",
     }
 )  # fmt: skip
 """The errors after which a batch is sent again."""
@@ -39,290 +33,284 @@ Done = Callable[[Message, str], None]
 """Told of each record what became of it: ``NONE``, or why it was given up."""
 
 
-@frozen
-class Sending:
-    """How a producer sends: its settings, under Apache Kafka's names (producer configuration, 4.0)."""
-
-    acks: Acks
-    enable_idempotence: bool
-    max_in_flight_requests_per_connection: int
-    linger_ms: float
-    batch_size: int
-    retries: int
-    retry_backoff_ms: float
-    retry_backoff_max_ms: float
-    delivery_timeout_ms: float
-
-
-class _Batch:
-    __slots__ = ("attempts", "bytes", "deadline", "number", "records", "request", "rests", "sequence", "under_way")
-
-    def __init__(self, number: int, deadline: float) -> None:
-        self.number = number
-        self.deadline = deadline
-        self.records: list[Message] = []
-        self.bytes = 0
-        self.sequence = -1
-        self.attempts = 0
-        self.request: Message | None = None
-        self.rests = False
-        """Whether it waits for its next attempt."""
-        self.under_way = False
-
-
 class Batches:
     """The records of one producer's life, from the application to the brokers' answers.
 
-    ``identity`` is the producer's id and epoch; None without idempotence, or as long as it has none: then nothing leaves.
+    ``identity`` is the producer's id and epoch; None as long as it needs one and has none: then nothing leaves.
     """
 
-    def __init__(self, client: ClusterClient, how: Sending, done: Done, *, transactional: bool = False) -> None:
+    def __init__(self, client: ClusterClient, how: KafkaWriter, done: Done) -> None:
         self._client = client
         self._sim = client.sim
         self._how = how
         self._done = done
-        self._transactional = transactional
-        self.identity: tuple[int, int] | None = None if how.enable_idempotence else (-1, -1)
+        self._idempotent = how.idempotent
+        self._transactional = how.transactions_under is not None
+        self.identity: tuple[int, int] | None = None if self._idempotent else (-1, -1)
         self.fenced = ""
         """The error by which this producer learned that another has taken its place."""
         self.allowed: Callable[[int], bool] = lambda number: True
         """Whether records may be sent to a partition yet: in a transaction only when the coordinator knows of it."""
-        self._jitter = self._sim.random("backoff").random
-        self._filling: dict[int, _Batch] = {}
-        self._queues: dict[int, deque[_Batch]] = {}
-        """Closed batches by partition, in the order in which they are to be sent."""
-        self._in_flight: dict[int, list[_Batch]] = {}
-        self._flying: dict[str, int] = {}
-        """Requests under way, by broker."""
-        self._sequences: dict[int, int] = {}
-        self._sticky: dict[str, int] = {}
-        self._lingering: dict[int, Timer] = {}
+        self._lines: dict[int, Line] = {}
+        """By partition; whoever has just sent comes last."""
+        self._flying: dict[str, list[Message]] = {}
+        """By broker: the requests from the first one on that has no answer. As on a TCP connection, an answer that is missing
+        holds up all behind it, so that no more batches come after it than brokers remember."""
+        self._answers: set[int] = set()
+        """The requests among them that are answered, or given up."""
+        self._sticky: dict[str, tuple[int, int]] = {}
+        """By topic: the partition that records without a key go to now, and how many bytes have gone there in a row."""
+        self._choose = self._sim.random("partitioner").random
+        client.on_news.append(self._hear)
 
     @property
-    def unfinished(self) -> int:
-        """How many records the application doesn't know the outcome of."""
-        batches = [*self._filling.values()]
-        for number, queue in self._queues.items():
-            batches += [*queue, *self._in_flight.get(number, ())]
-        return sum(len(batch.records) for batch in batches)
+    def unfinished(self) -> bool:
+        """Whether there are records that the application doesn't know the outcome of."""
+        return any(line.waiting or line.flying for line in self._lines.values())
 
     @property
     def partitions(self) -> list[int]:
         """The partitions that something waits for to be sent to."""
-        return sorted({*self._filling, *(number for number, queue in self._queues.items() if queue)})
+        return sorted(line.number for line in self._lines.values() if line.waiting)
 
     def add(self, topic: str, record: Message) -> None:
-        """The application hands a record over (``send``)."""
-        number = self._partition(topic, record.key)
-        batch = self._filling.get(number)
+        """The application hands a record over (``send``); for nothing, if the producer was fenced."""
+        if self.fenced:
+            self._abandon(record, self.fenced)
+            return
         size = max(1, record.size)
-        if batch is not None and batch.bytes + size > self._how.batch_size:
-            self._close(number)
-            batch = None
+        line = self._line(self._partition(topic, record.key))
+        batch = line.open_for(size, self._how.batch_size)
         if batch is None:
-            batch = self._filling[number] = _Batch(number, self._sim.now + self._how.delivery_timeout_ms)
-            self._sim.call_later(self._how.delivery_timeout_ms, self._give_up_late, batch)
+            batch = Batch()
+            line.waiting.append(batch)
+            self._sim.call_later(self._how.delivery_timeout_ms, self._give_up_late, line, batch)
             if self._how.linger_ms > 0:
-                self._lingering[number] = self._sim.call_later(self._how.linger_ms, self._close, number)
-        batch.records.append(record)
-        batch.bytes += size
-        if batch.bytes >= self._how.batch_size or self._how.linger_ms == 0:
-            self._close(number)
+                self._sim.call_later(self._how.linger_ms, self._lingered, line, batch)
+            else:
+                batch.ready = True
+        batch.add(record, size, self._how.batch_size)
+        if record.key is None:
+            self._stick(topic, line, size)
+        self._send_from(line)
 
     def flush(self) -> None:
-        """Close all batches now."""
-        for number in list(self._filling):
-            self._close(number)
+        """Wait for no more records: all that are here may leave."""
+        for line in self._lines.values():
+            for batch in line.waiting:
+                batch.ready = True
+        self.send()
 
     def send(self) -> None:
-        """Send whatever may be sent by now."""
-        for number in list(self._queues):
-            self._send_from(number)
+        """Send whatever may be sent by now, one batch of each partition in turn."""
+        going = True
+        while going:
+            going = False
+            for line in list(self._lines.values()):
+                if self._may_go(line):
+                    self._send(line)
+                    going = True
 
     def forget(self) -> list[Message]:
-        """A transaction is aborted: drop what was not sent; those records."""
-        self.flush()
+        """A transaction is aborted: drop what was never sent; those records."""
         dropped: list[Message] = []
-        for queue in self._queues.values():
-            for batch in [each for each in queue if not each.attempts]:
-                queue.remove(batch)
+        for line in self._lines.values():
+            for batch in [each for each in line.waiting if not each.attempts]:
+                line.waiting.remove(batch)
                 dropped += batch.records
         return dropped
 
+    def stop(self, error: str) -> None:
+        """The producer was fenced: give up everything, until it is another one."""
+        self.fenced = error
+        for line in self._lines.values():
+            for batch in [*line.flying, *line.waiting]:
+                self._give_up(line, batch, error)
+
     def new_identity(self, number: int, epoch: int) -> None:
-        """Go on as this producer, counting from 0 in every partition."""
+        """Go on as this producer. It counts from 0 in every partition where nothing is under way that was counted before."""
         self.identity = (number, epoch)
-        self._sequences.clear()
-        for partition, queue in self._queues.items():
-            # What was numbered under the former epoch is numbered anew, in the order in which it was made.
-            for batch in queue:
-                batch.sequence = -1
-                batch.request = None
-            self._send_from(partition)
+        self.fenced = ""
+        self.send()
+
+    def _hear(self) -> None:
+        """There is news of who leads: what waits to be tried again need not wait if another one leads now (KIP-951)."""
+        for line in self._lines.values():
+            if line.waiting and self._client.leader(line.number) not in (None, line.waiting[0].leader):
+                line.waiting[0].rests = False
+        self.send()
+
+    def _line(self, number: int) -> Line:
+        if number not in self._lines:
+            self._lines[number] = Line(number)
+        return self._lines[number]
 
     def _partition(self, topic: str, key: str | None) -> int:
         numbers = self._client.layout.numbers_of(topic)
         if key is not None:
             return numbers[partition_for_key(key, len(numbers))]
-        place = self._sticky.setdefault(topic, 0)
-        return numbers[place % len(numbers)]
+        if topic not in self._sticky:
+            self._sticky[topic] = (self._next_partition(numbers), 0)
+        # A change that had to wait, since a batch was not full yet, is made up for as soon as none is open.
+        self._stick(topic, self._line(self._sticky[topic][0]), 0)
+        return self._sticky[topic][0]
 
-    def _close(self, number: int) -> None:
-        batch = self._filling.pop(number, None)
-        timer = self._lingering.pop(number, None)
-        if timer is not None:
-            timer.cancel()
-        if batch is None:
-            return
-        topic = self._client.layout.partitions[number].topic
-        if any(record.key is None for record in batch.records):
-            self._sticky[topic] += 1
-        self._queues.setdefault(number, deque()).append(batch)
-        self._send_from(number)
+    def _stick(self, topic: str, line: Line, size: int) -> None:
+        """Note what has gone to the partition, and go on to another one at the end of a batch; after two, wherever it is."""
+        number, sent = self._sticky[topic]
+        sent, most = sent + size, self._how.batch_size
+        if sent >= 2 * most or sent >= most and line.all_full:
+            number, sent = self._next_partition(self._client.layout.numbers_of(topic)), 0
+        self._sticky[topic] = (number, sent)
 
-    def _send_from(self, number: int) -> None:
-        """Send batches of a partition as long as the one in front may go."""
-        queue = self._queues.setdefault(number, deque())
-        while queue and self._may_go(queue[0]):
-            leader = self._client.leader(number)
-            if leader is None:
-                self._client.refresh(lambda: self._send_from(number))
-                return
-            self._send(queue.popleft(), leader)
+    def _next_partition(self, numbers: list[int]) -> int:
+        """Any partition that has a leader, the rather the fewer batches wait for it."""
+        led = [number for number in numbers if self._client.leader(number) is not None] or numbers
+        waiting = [len(self._line(number).waiting) for number in led]
+        weights = [max(waiting) + 1 - each for each in waiting]
+        drawn = self._choose() * sum(weights)
+        for number, weight in zip(led, weights, strict=True):
+            drawn -= weight
+            if drawn < 0:
+                return number
+        return led[-1]
 
-    def _may_go(self, batch: _Batch) -> bool:
-        if self.identity is None or self.fenced or batch.rests or not self.allowed(batch.number):
+    def _lingered(self, line: Line, batch: Batch) -> None:
+        batch.ready = True
+        self._send_from(line)
+
+    def _send_from(self, line: Line) -> None:
+        while self._may_go(line):
+            self._send(line)
+
+    def _may_go(self, line: Line) -> bool:
+        """Whether the batch in front may be sent now."""
+        if self.identity is None or self.fenced or not line.is_ready or not self.allowed(line.number):
             return False
-        leader = self._client.leader(batch.number)
+        leader = self._client.leader(line.number)
+        if leader is None:
+            self._client.refresh()
+            return False
         most = self._how.max_in_flight_requests_per_connection
-        if leader is not None and self._flying.get(leader, 0) >= most:
+        if len(self._flying.get(leader, ())) >= most or most == 1 and line.flying:
             return False
-        # A batch that is sent again must not be overtaken by one that has not been sent yet.
-        in_flight = self._in_flight.get(batch.number, [])
-        retried = any(each.attempts > 1 for each in in_flight)
-        return not (self._how.enable_idempotence and retried and batch.attempts == 0)
+        return not self._idempotent or line.may_go_on(self.identity)
 
-    def _send(self, batch: _Batch, leader: str) -> None:
-        sim, how = self._sim, self._how
+    def _send(self, line: Line) -> None:
+        sim, how, leader = self._sim, self._how, self._client.leader(line.number)
         assert self.identity is not None
+        assert leader is not None
+        self._lines[line.number] = self._lines.pop(line.number)
+        batch = line.waiting.pop(0)
+        batch.open, batch.leader = False, leader
         batch.attempts += 1
-        if batch.sequence < 0 and how.enable_idempotence:
-            batch.sequence = self._sequences.get(batch.number, 0)
-            self._sequences[batch.number] = following(batch.sequence, len(batch.records))
+        if self._idempotent and batch.sequence < 0:
+            line.number_next(batch, self.identity)
         if batch.request is None:
             ids = tuple(record.id for record in batch.records)
-            asked = Produce(how.acks, self._transactional, *self.identity, batch.number, batch.sequence, ids)
+            asked = Produce(how.acks, self._transactional, *line.identity, line.number, batch.sequence, ids)
             batch.request = sim.envelope("produce", None, asked.packed(), (), 0, batch.bytes)
-            sim.record(BATCHED, batch.request, sim.partition(self._client.layout.names[batch.number]), len(ids), batch.bytes)
+            sim.record(BATCHED, batch.request, sim.partition(self._client.layout.names[line.number]), len(ids), batch.bytes)
         if how.acks == 0:
-            sim.send(leader, batch.request, batch.attempts)
+            self._client.tell(leader, batch.request, batch.attempts)
             for record in batch.records:
                 self._done(record, "NONE")
             return
-        batch.under_way = True
-        self._in_flight.setdefault(batch.number, []).append(batch)
-        self._flying[leader] = self._flying.get(leader, 0) + 1
+        line.flying.append(batch)
+        request = batch.request
+        self._flying.setdefault(leader, []).append(request)
         self._client.post(
-            leader, batch.request, lambda answer: self._answered(batch, leader, answer), attempt=batch.attempts
+            leader, request, lambda answer: self._answered(line, batch, request, leader, answer), attempt=batch.attempts
         )
 
-    def _answered(self, batch: _Batch, leader: str, answer: Message | None) -> None:
-        self._flying[leader] -= 1
-        if batch.under_way:
-            self._in_flight[batch.number].remove(batch)
-            batch.under_way = False
-            self._finish(batch, answer)
-        elif answer is not None:
-            self._sim.record(IGNORED, answer, self._sim.value("its batch was given up"))
+    def _answered(self, line: Line, batch: Batch, request: Message, leader: str, answer: Message | None) -> None:
+        flying = self._flying[leader]
+        self._answers.add(request.id)
+        while flying and flying[0].id in self._answers:
+            self._answers.discard(flying.pop(0).id)
+        error = "REQUEST_TIMED_OUT" if answer is None else NAMES[answer.payload[0]]
+        if answer is not None and error != "NONE":
+            self._sim.record(FAILED, request, self._sim.value(error))
+        if batch not in line.flying:
+            if answer is not None:
+                self._sim.record(IGNORED, answer, self._sim.value("its batch was given up"))
+        else:
+            line.flying.remove(batch)
+            if answer is not None and error == "NONE":
+                self._stored(line, batch, answer.payload[2])
+            else:
+                self._refused(line, batch, request, error)
         self.send()
 
-    def _finish(self, batch: _Batch, answer: Message | None) -> None:
-        sim = self._sim
-        error = "REQUEST_TIMED_OUT" if answer is None else NAMES[answer.payload[0]]
-        if error == "NONE":
-            assert answer is not None
-            name, first = sim.partition(self._client.layout.names[batch.number]), answer.payload[2]
-            for place, record in enumerate(batch.records):
-                sim.record(ACKNOWLEDGED, record, name, first + place)
-                self._done(record, "NONE")
-            return
-        if answer is not None:
-            sim.record(FAILED, batch.request, sim.value(error))
-        if error in FENCING and self._is_of_former_epoch(batch):
-            # It was under way when the producer began to count anew, and has to be numbered anew, too.
-            batch.sequence, batch.request = -1, None
-            self._put_back(batch)
-        elif error in FENCING:
-            self.fenced = error
-            self._give_up(batch, error)
-        elif error not in RETRIABLE:
-            self._give_up(batch, error)
-        elif error == "OUT_OF_ORDER_SEQUENCE_NUMBER" and self._is_next(batch):
-            # Nothing that could fill the gap will come any more.
-            self._begin_new_epoch(batch)
+    def _stored(self, line: Line, batch: Batch, first: int) -> None:
+        name = self._sim.partition(self._client.layout.names[line.number])
+        line.acknowledged(batch)
+        self._settle(line)
+        for place, record in enumerate(batch.records):
+            self._sim.record(ACKNOWLEDGED, record, name, first + place)
+            self._done(record, "NONE")
+
+    def _refused(self, line: Line, batch: Batch, request: Message, error: str) -> None:
+        """A batch came back: send it again, count anew, or give it up."""
+        counted_anew = request is not batch.request
+        if error in FENCING and not counted_anew:
+            self.stop(error)
+            self._give_up(line, batch, error)
+        elif error == "OUT_OF_ORDER_SEQUENCE_NUMBER" and not counted_anew:
+            self._out_of_order(line, batch)
+        elif error in RETRIABLE or counted_anew:
+            self._again(line, batch, error)
         else:
-            self._again(batch, error)
+            self._give_up(line, batch, error)
 
-    def _is_of_former_epoch(self, batch: _Batch) -> bool:
-        assert batch.request is not None
-        return Produce.of(batch.request.payload).producer_epoch != (self.identity or (-1, -1))[1]
+    def _out_of_order(self, line: Line, batch: Batch) -> None:
+        """Something before this batch is not in the log: it is still to come, or it never will."""
+        if line.still_to_come(batch):
+            self._again(line, batch, "OUT_OF_ORDER_SEQUENCE_NUMBER")
+        elif self._transactional:
+            self._give_up(line, batch, "OUT_OF_ORDER_SEQUENCE_NUMBER")
+        else:
+            self._again(line, batch, "OUT_OF_ORDER_SEQUENCE_NUMBER")
+            self._count_anew(line)
 
-    def _is_next(self, batch: _Batch) -> bool:
-        others = [*self._in_flight.get(batch.number, ()), *self._queues.get(batch.number, ())]
-        return all(other.sequence < 0 or other.sequence > batch.sequence for other in others)
-
-    def _begin_new_epoch(self, batch: _Batch) -> None:
+    def _count_anew(self, line: Line) -> None:
+        """Go on under the next epoch; this partition's batches are counted from 0, in the order in which they were made."""
         assert self.identity is not None
-        if self._transactional:
-            self._give_up(batch, "OUT_OF_ORDER_SEQUENCE_NUMBER")
-            return
-        self._put_back(batch)
         number, epoch = self.identity
-        self.new_identity(number, epoch + 1)
+        self.identity = (number, epoch + 1)
+        line.begin_anew(self.identity)
 
-    def _again(self, batch: _Batch, error: str) -> None:
-        sim, how = self._sim, self._how
-        doubled = min(how.retry_backoff_ms * 2.0 ** min(batch.attempts - 1, 62), how.retry_backoff_max_ms)
-        wait = doubled * (0.8 + 0.4 * self._jitter())
-        if batch.attempts > how.retries:
-            self._give_up(batch, "no retries left")
+    def _again(self, line: Line, batch: Batch, error: str) -> None:
+        if batch.attempts > self._how.retries:
+            self._give_up(line, batch, "no retries left")
             return
-        if sim.now + wait >= batch.deadline:
-            self._give_up(batch, "delivery_timeout_ms is over")
-            return
-        batch.rests = True
-        self._put_back(batch)
+        line.put_back(batch)
         if error in ("NOT_LEADER_OR_FOLLOWER", "LEADER_NOT_AVAILABLE", "REQUEST_TIMED_OUT"):
             self._client.refresh()
-        sim.call_later(wait, self._rested, batch)
+        self._sim.call_later(self._client.backoff(batch.attempts), self._rested, line, batch, batch.attempts)
 
-    def _put_back(self, batch: _Batch) -> None:
-        queue = self._queues.setdefault(batch.number, deque())
-        if not self._how.enable_idempotence:
-            queue.appendleft(batch)
-            return
-        place = next((at for at, other in enumerate(queue) if not 0 <= other.sequence < batch.sequence), len(queue))
-        queue.insert(place, batch)
+    def _rested(self, line: Line, batch: Batch, attempts: int) -> None:
+        if batch.attempts == attempts:
+            batch.rests = False
+            self._send_from(line)
 
-    def _rested(self, batch: _Batch) -> None:
-        batch.rests = False
-        self._send_from(batch.number)
-
-    def _give_up_late(self, batch: _Batch) -> None:
+    def _give_up_late(self, line: Line, batch: Batch) -> None:
         """``delivery.timeout.ms`` is over for a batch, wherever it is."""
-        if self._filling.get(batch.number) is batch:
-            del self._filling[batch.number]
-        elif batch in self._queues.get(batch.number, ()):
-            self._queues[batch.number].remove(batch)
-        elif batch.under_way:
-            self._in_flight[batch.number].remove(batch)
-            batch.under_way = False
-        else:
-            return
-        self._give_up(batch, "delivery_timeout_ms is over")
-        self.send()
+        if batch in line.waiting or batch in line.flying:
+            self._give_up(line, batch, "delivery_timeout_ms is over")
+            self.send()
 
-    def _give_up(self, batch: _Batch, reason: str) -> None:
+    def _give_up(self, line: Line, batch: Batch, reason: str) -> None:
+        line.drop(batch)
+        self._settle(line)
         for record in batch.records:
-            self._sim.record(ABANDONED, record, self._sim.value(reason))
-            self._done(record, reason)
+            self._abandon(record, reason)
+
+    def _abandon(self, record: Message, reason: str) -> None:
+        self._sim.record(ABANDONED, record, self._sim.value(reason))
+        self._done(record, reason)
+
+    def _settle(self, line: Line) -> None:
+        """Once nothing is under way any more, it shows whether a batch that was given up has left a gap."""
+        if line.settle() and not self._transactional:
+            self._count_anew(line)

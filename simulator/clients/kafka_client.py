@@ -1,72 +1,76 @@
 """What every client of a Kafka cluster does: know who leads what, ask, and ask again.
 
-Sources: ``Metadata``, ``NetworkClient`` and ``ConsumerCoordinator`` of Apache Kafka's Java clients (4.0). A client begins with
-the metadata of a cluster in which every preferred leader leads.
+Sources: ``Metadata`` and ``NetworkClient`` of Apache Kafka's Java clients (4.0). A client begins with the metadata of a cluster
+in which every preferred leader leads. Simplified: a request that is not answered in time is given up alone (Kafka closes the
+connection, and with it gives up all that was asked over it).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+import math
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
-import simpy
-
-from simulator.brokers.log.cluster import Layout
-from simulator.brokers.log.nodes import brokers_of, controllers_of, layout_of
+from simulator.clients.kafka_settings import KafkaClient, cluster_of
+from simulator.clients.retry import kafka_backoff
 from simulator.message import Message
-from simulator.scenario import Scenario
 from simulator.vocabulary import IGNORED
 
 if TYPE_CHECKING:
+    import simpy
+
     from simulator.engine import Sim
 
-Then = Callable[[Message | None], None]
+Then = Callable[[Message | None], object]
 """Called with the answer, or with None when the time is up."""
 
 
-def cluster_of(scenario: Scenario, client: str) -> Layout:
-    """The cluster that a client is linked to."""
-    return layout_of(scenario, controllers_of(scenario, brokers_of(scenario, client)[0])[0])
+class Bell:
+    """Wakes the one behaviour that waits for something to have come. A ring while nobody waits is not kept."""
 
+    def __init__(self, sim: Sim) -> None:
+        self._sim = sim
+        self._waiting: simpy.Event | None = None
 
-def client_problems(scenario: Scenario, client: str, called: str, topics: Iterable[str]) -> Iterable[str]:
-    """One sentence for each thing that keeps a client from working with its cluster."""
-    near = brokers_of(scenario, client)
-    if not near:
-        yield f"{called}: no KafkaBroker is linked to it; link it to every broker, or take kafka_links(nodes)."
-        return
-    controllers = {controller for each in near for controller in controllers_of(scenario, each)}
-    if len(controllers) != 1:
-        return
-    layout = layout_of(scenario, controllers.pop())
-    missing = [each for each in layout.brokers if each not in near]
-    if missing:
-        yield (
-            f'{called}: "{missing[0]}" may lead a partition and is not linked to it; add Link("{client}", "{missing[0]}"),'
-            " or take kafka_links(nodes)."
-        )
-    for topic in topics:
-        if topic not in layout.topics:
-            there = ", ".join(f'"{each}"' for each in layout.topics if not each.startswith("__")) or "none"
-            yield f'{called}: the cluster has no topic "{topic}" (UNKNOWN_TOPIC_OR_PARTITION); there are: {there}.'
+    def wait(self, due: float = math.inf) -> Generator[Any, Any, None]:
+        """Until it rings, or until this time."""
+        self._waiting = event = self._sim.event()
+        timer = None if due == math.inf else self._sim.call_later(max(0.0, due - self._sim.now), self.ring)
+        yield event
+        if timer is not None:
+            timer.cancel()
+
+    def ring(self) -> None:
+        """Something has come."""
+        if self._waiting is not None:
+            waiting, self._waiting = self._waiting, None
+            waiting.succeed()
 
 
 class ClusterClient:
     """One life of a client: its requests under way, and what it knows of the cluster."""
 
-    def __init__(self, sim: Sim, *, request_timeout_ms: float, retry_backoff_ms: float) -> None:
+    def __init__(self, sim: Sim, settings: KafkaClient) -> None:
         self.sim = sim
         self.layout = cluster_of(sim.scenario, sim.name)
-        self.request_timeout_ms = request_timeout_ms
-        self.retry_backoff_ms = retry_backoff_ms
+        self.on_news: list[Callable[[], None]] = []
+        """Called whenever a broker has told who leads."""
+        self._settings = settings
+        self._draw = sim.random("backoff").random
         self._leaders: dict[int, tuple[str | None, int]] = {
             number: (replicas[0], 0) for number, replicas in enumerate(self.layout.replicas)
         }
         self._pending: dict[int, Then] = {}
-        self._refreshing: list[Callable[[], None]] = []
         self._turn = 0
         self._silent: set[str] = set()
         """The brokers that let a request time out and have not been heard of since."""
+        self._refreshing = False
+        self._refreshed = -math.inf
+        self._no_news = 0
+        """How many times in a row nothing was new."""
+        self._searching: list[simpy.Event] = []
+        """The behaviours that wait to hear who leads."""
+        sim.call_later(settings.metadata_max_age_ms, self._age)
 
     def take(self, message: Message, source: str) -> None:
         """Give an answer to whoever waits for it."""
@@ -81,54 +85,74 @@ class ClusterClient:
         """Who leads a partition, as far as it knows."""
         return self._leaders[number][0]
 
-    def post(self, to: str, request: Message, then: Then, *, attempt: int = 1, timeout: float | None = None) -> None:
-        """Send a request and call ``then`` with its answer, or with None after ``timeout`` (``request_timeout_ms``) ms."""
-        self._pending[request.id] = then
-        patience = self.request_timeout_ms if timeout is None else timeout
-        self.sim.send(to, request, attempt)
-        self.sim.call_later(patience, self._late, to, request, then, attempt)
+    def backoff(self, attempt: int) -> float:
+        """How long to wait after so many attempts, in milliseconds."""
+        settings = self._settings
+        return kafka_backoff(attempt, settings.retry_backoff_ms, settings.retry_backoff_max_ms, self._draw)
 
-    def ask(
-        self, to: str, kind: str, key: str | None = None, payload: Any = None, *, timeout: float | None = None
-    ) -> Generator[Any, Any, Message | None]:
+    def post(self, to: str, request: Message, then: Then, *, attempt: int = 1) -> None:
+        """Send a request and call ``then`` with its answer, or with None after ``request_timeout_ms``."""
+        self._pending[request.id] = then
+        self.sim.send(to, request, attempt)
+        self.sim.call_later(self._settings.request_timeout_ms, self._late, to, request, then, attempt)
+
+    def tell(self, to: str, request: Message, attempt: int) -> None:
+        """Send what is answered only if it can't be done there: then another one leads by now."""
+        self._pending[request.id] = lambda answer: self.refresh()
+        self.sim.send(to, request, attempt)
+        self.sim.call_later(self._settings.request_timeout_ms, self._pending.pop, request.id, None)
+
+    def ask(self, to: str, kind: str, key: str | None = None, payload: Any = None) -> Generator[Any, Any, Message | None]:
         """``answer = yield from client.ask(broker, "metadata")``: None when the time is up."""
         event = self.sim.event()
-        self.post(to, self.sim.message(kind, key, payload), self._waker(event), timeout=timeout)
+        self.post(to, self.sim.message(kind, key, payload), event.succeed)
         answer: Message | None = yield event
         return answer
 
     def ask_leader(
-        self, number: int, kind: str, key: str | None, payload: Any, *, timeout: float | None = None
-    ) -> Generator[Any, Any, Message]:
-        """Ask a partition's leader; where none is known or it does not answer, find out who leads and ask again."""
+        self, number: int, kind: str, key: str | None, payload: Any, *, patience: float | None = None
+    ) -> Generator[Any, Any, Message | None]:
+        """Ask a partition's leader. Where none is known or it does not answer: None, after finding out who leads."""
+        leader, answer = self.leader(number), None
+        if leader is not None:
+            answer = yield from self.ask(leader, kind, key, payload)
+        if answer is None:
+            yield from self.find_leaders(patience)
+        return answer
+
+    def ask_anyone(self, kind: str) -> Generator[Any, Any, Message]:
+        """Ask what any broker can answer, one after the other."""
         while True:
-            leader = self.leader(number)
-            if leader is not None:
-                answer = yield from self.ask(leader, kind, key, payload, timeout=timeout)
+            for broker in self.layout.brokers:
+                answer = yield from self.ask(broker, kind)
                 if answer is not None:
                     return answer
-            yield from self.find_leaders()
 
-    def find_leaders(self) -> Generator[Any, Any, None]:
-        """Wait until a broker has told who leads."""
+    def find_leaders(self, patience: float | None = None) -> Generator[Any, Any, None]:
+        """Wait until a broker has told who leads, or for ``patience`` ms."""
         event = self.sim.event()
-        self.refresh(self._waker(event))
+        self._searching.append(event)
+        self.refresh()
+        if patience is not None:
+            self.sim.call_later(max(0.0, patience), self._stop_searching, event)
         yield event
 
-    def refresh(self, then: Callable[[], None] | None = None) -> None:
-        """Ask the brokers in turn who leads, after the backoff; those who want to know at the same time share the answer."""
-        self._refreshing.append(then or (lambda: None))
-        if len(self._refreshing) == 1:
-            self.sim.call_later(self.retry_backoff_ms, self._ask_around)
+    def refresh(self) -> None:
+        """Ask who leads: at once, or after a backoff from the last answer that grows as long as nothing is new."""
+        if self._refreshing:
+            return
+        self._refreshing = True
+        rest = self.backoff(self._no_news) if self._no_news else 0.0
+        self.sim.call_later(max(0.0, self._refreshed + rest - self.sim.now), self._ask_around)
 
-    @staticmethod
-    def _waker(event: simpy.Event) -> Callable[..., None]:
-        """What wakes the behaviour that waits for the event, with an answer if there is one."""
+    def _age(self) -> None:
+        self.refresh()
+        self.sim.call_later(self._settings.metadata_max_age_ms, self._age)
 
-        def wake(answer: Message | None = None) -> None:
-            event.succeed(answer)
-
-        return wake
+    def _stop_searching(self, event: simpy.Event) -> None:
+        if event in self._searching:
+            self._searching.remove(event)
+            event.succeed()
 
     def _ask_around(self) -> None:
         near = [each for each in self.layout.brokers if each not in self._silent] or self.layout.brokers
@@ -140,13 +164,17 @@ class ClusterClient:
         if answer is None:
             self._ask_around()
             return
-        flat = answer.payload
+        flat, before = answer.payload, dict(self._leaders)
         for number, leader, epoch in zip(flat[::3], flat[1::3], flat[2::3], strict=True):
             if epoch >= self._leaders[number][1]:
                 self._leaders[number] = (None if leader < 0 else self.layout.brokers[leader], epoch)
-        waiting, self._refreshing = self._refreshing, []
-        for then in waiting:
-            then()
+        self._no_news = self._no_news + 1 if self._leaders == before else 0
+        self._refreshing, self._refreshed = False, self.sim.now
+        searching, self._searching = self._searching, []
+        for event in searching:
+            event.succeed()
+        for hear in self.on_news:
+            hear()
 
     def _late(self, to: str, request: Message, then: Then, attempt: int) -> None:
         if self._pending.get(request.id) is then:

@@ -1,208 +1,228 @@
 """A consumer's talk with its group: it joins, says that it lives, commits, gives up partitions and gets others.
 
 What it decides stands in `Membership`. As in Kafka's client, everything that changes what is read happens when the application
-polls; only heartbeats are sent beside the work. Sources: ``ConsumerCoordinator`` and ``AbstractCoordinator`` of Apache Kafka's
-Java client (4.0, classic protocol). Simplified: what asks to join is sent again every ``request_timeout_ms``, since there is no
-connection here whose end would tell that the coordinator is gone.
+polls, the answers to its joining among it; only heartbeats are sent beside the work. Sources: ``ConsumerCoordinator`` and
+``AbstractCoordinator`` of Apache Kafka's Java client (4.0, classic protocol). Simplified: who asks to join asks again after
+``request_timeout_ms``, since there is no connection here whose end would tell that the coordinator is gone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Generator, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
-from simulator.brokers.log.errors import NAMES
+from simulator.brokers.log.errors import NAMES, RETRIABLE_AT_COORDINATOR
 from simulator.brokers.log.members import Reply
-from simulator.brokers.log.membership import Membership
+from simulator.brokers.log.membership import LOST, Membership
 from simulator.brokers.log.subscriptions import Subscription, TopicPartition
 from simulator.clients.kafka_client import ClusterClient
 from simulator.clients.kafka_fetching import Fetching
+from simulator.clients.kafka_settings import KafkaReader
 from simulator.message import Message
 from simulator.vocabulary import ASSIGNED, JOINED, REVOKED
 
 if TYPE_CHECKING:
     from simulator.engine import Sim
 
-_MOVED = ("NOT_COORDINATOR", "COORDINATOR_NOT_AVAILABLE", "NOT_LEADER_OR_FOLLOWER")
-_LOST = ("UNKNOWN_MEMBER_ID", "ILLEGAL_GENERATION", "FENCED_INSTANCE_ID")
+_FATAL = ("FENCED_INSTANCE_ID", "INCONSISTENT_GROUP_PROTOCOL", "INVALID_SESSION_TIMEOUT")
+"""The errors that the application is told and can do nothing about."""
+
+Doing = Generator[Any, Any, None]
 
 
-class GroupFenced(Exception):
-    """Another one has taken this one's place, under its ``group_instance_id`` or its ``transactional_id``: it must stop."""
+def flat(offsets: Mapping[int, int]) -> list[int]:
+    """Partition, offset, partition, offset, …"""
+    return [each for place in sorted(offsets.items()) for each in place]
+
+
+class GroupError(Exception):
+    """The group will not have this consumer, for good: it must stop."""
 
 
 class GroupMember:
-    """One life of a group's member."""
+    """One life of a group's member. ``wake`` is called when the next poll has something to do for the group."""
 
-    def __init__(
-        self, client: ClusterClient, group: str, membership: Membership, fetching: Fetching, wake: Callable[[], None]
-    ) -> None:
+    def __init__(self, client: ClusterClient, reader: KafkaReader, fetching: Fetching, wake: Callable[[], None]) -> None:
         self._client = client
         self._sim: Sim = client.sim
-        self._group = group
-        self._value = client.sim.value(group)
-        self.membership = membership
+        self._group = reader.group_id
+        self._value = client.sim.value(reader.group_id)
+        self.membership = Membership(
+            reader.topics,
+            assignors=reader.partition_assignment_strategy,
+            instance_id=reader.group_instance_id,
+            session_timeout_ms=reader.session_timeout_ms,
+            heartbeat_interval_ms=reader.heartbeat_interval_ms,
+            max_poll_interval_ms=reader.max_poll_interval_ms,
+        )
+        self._patience = reader.default_api_timeout_ms
         self._fetching = fetching
         self._wake = wake
+        self._state: Literal["out", "joining", "syncing", "in"] = "out"
         self._must_join = True
-        self._joining = False
-        self._news: Reply | None = None
-        """An assignment that has come and waits for the next poll."""
+        self._request: Message | None = None
+        """What it asked the coordinator in this state and has no answer to."""
+        self._answer: Reply | None = None
+        """The coordinator's answer, which waits for the next poll."""
         self._lost: tuple[TopicPartition, ...] = ()
         """What it has lost without having been asked, as the next poll will find out."""
-        self._fenced = False
-        self._left = False
+        self._fatal = ""
+        self._closed = False
+        self._placing: dict[int, object] = {}
+        """The partitions that it was given and does not read yet, each with a token of who finds out where the group is there."""
+        client.on_news.append(self._hear)
 
     @property
     def stirs(self) -> bool:
         """Whether the next poll has something to do for the group."""
-        return self._must_join and not self._joining or self._news is not None or bool(self._lost) or self._fenced
+        joins = self._must_join and self._state in ("out", "in")
+        asks = self._state == "joining" and self._request is None and self._coordinator is not None
+        return joins or asks or self._answer is not None or bool(self._lost) or bool(self._fatal)
 
     def who(self) -> tuple[str, str | None, int]:
         """What it shows at the coordinator: member id, instance id, generation."""
         return self.membership.member_id, self.membership.instance_id, self.membership.generation
 
-    def poll(self, commit: Callable[[], Generator[Any, Any, None]]) -> Generator[Any, Any, None]:
-        """Do what the group asks for. ``commit`` is called before partitions are given up. Raises GroupFenced."""
-        if self._fenced:
-            raise GroupFenced("FENCED_INSTANCE_ID")
-        if self._lost:
-            self._give_up(self._lost, "lost")
-            self._lost = ()
-        if self._news is not None:
-            news, self._news = self._news, None
-            yield from self._take(news, commit)
-        if self._must_join and not self._joining:
-            self._must_join, self._joining = False, True
-            if not self.membership.cooperative and self.membership.owned:
-                yield from commit()
+    def poll(self, commit: Callable[[], Doing]) -> Doing:
+        """Do what the group asks for. ``commit`` is called before it joins again. Raises GroupError."""
+        self._give_up_lost()
+        if self._answer is not None:
+            answer, self._answer = self._answer, None
+            self._heed_answer(answer)
+        if self._must_join and self._state in ("out", "in"):
+            yield from commit()
+            self._give_up_lost()
+            self._must_join, self._state, self._request = False, "joining", None
             self._give_up(self.membership.rejoin(), "the group is called together")
-            self._sim.spawn(self._join())
+        if self._state == "joining" and self._request is None:
+            self._ask("join", self._joining_with())
 
     def commit(self, offsets: dict[int, int]) -> Generator[Any, Any, str]:
-        """Store where the group goes on reading and wait until that is confirmed; the answer's error."""
-        while True:
-            answer = yield from self._client.ask_leader(
-                self._client.layout.offsets, "commit", self._group, self._committing(offsets)
-            )
-            error = NAMES[answer.payload[0]]
-            if error not in (*_MOVED, "NOT_ENOUGH_REPLICAS"):
-                self._heed(error, self.membership.generation)
+        """Store where the group goes on reading and wait until that is confirmed; the answer's error (``commitSync``)."""
+        until = self._sim.now + self._patience
+        error = "NONE"
+        while offsets:
+            error = self._may_not_commit
+            if error:
                 return error
-            yield from self._client.find_leaders()
+            generation, patience = self.membership.generation, until - self._sim.now
+            answer = yield from self._client.ask_leader(
+                self._client.layout.offsets, "commit", self._group, self._committing(offsets), patience=patience
+            )
+            error = "COORDINATOR_NOT_AVAILABLE" if answer is None else NAMES[answer.payload[0]]
+            self._heed_commit(error, generation, offsets)
+            if error not in RETRIABLE_AT_COORDINATOR or self._sim.now >= until:
+                return error
+            if answer is not None:
+                yield from self._client.find_leaders(patience)
+        return error
 
-    def commit_later(self, offsets: dict[int, int]) -> None:
-        """The same without waiting (``commitAsync``): if it fails, the next one makes up for it."""
-        coordinator = self._client.leader(self._client.layout.offsets)
+    def commit_later(self, offsets: dict[int, int], retry: Callable[[], None] = lambda: None) -> None:
+        """The same without waiting (``commitAsync``): if it fails, a later one makes up for it, and ``retry`` is called if that
+        may be soon."""
+        coordinator = self._coordinator
+        if not offsets or self._may_not_commit:
+            return
         if coordinator is None:
             self._client.refresh()
+            retry()
             return
-        request = self._sim.message("commit", self._group, self._committing(offsets))
         generation = self.membership.generation
-        self._client.post(coordinator, request, self._hearing(generation))
 
-    def beat(self) -> Generator[Any, Any, None]:
-        """Say every ``heartbeat_interval_ms`` that it lives; leave when the application has not polled for too long."""
+        def hear(answer: Message | None) -> None:
+            error = "COORDINATOR_NOT_AVAILABLE" if answer is None else NAMES[answer.payload[0]]
+            self._heed_commit(error, generation, offsets)
+            if error in RETRIABLE_AT_COORDINATOR:
+                retry()
+
+        self._client.post(coordinator, self._sim.message("commit", self._group, self._committing(offsets)), hear)
+
+    def beat(self) -> Doing:
+        """Say every ``heartbeat_interval_ms`` that it lives; leave if the application has not polled for too long by then."""
         sim, membership = self._sim, self.membership
-        while not self._left:
-            yield sim.sleep(membership.heartbeat_interval_ms)
-            if membership.generation < 0 or self._left:
+        while not self._closed:
+            yield sim.sleep(max(0.0, membership.heartbeat_due - sim.now))
+            membership.heartbeat_sent(sim.now)
+            if self._closed or self._state not in ("syncing", "in"):
                 continue
             if membership.poll_due <= sim.now:
-                self._lost = (*self._lost, *membership.left())
-                self._say_leave()
-                membership.member_id, self._must_join = "", True
+                self.drop_out()
                 continue
-            coordinator = self._client.leader(self._client.layout.offsets)
-            if coordinator is None:
+            if self._coordinator is None or membership.misses_coordinator(sim.now):
                 self._client.refresh()
-                continue
-            request = sim.message("group_heartbeat", self._group, self.who())
-            self._client.post(coordinator, request, self._hearing(membership.generation))
+            if self._coordinator is not None:
+                request = sim.message("group_heartbeat", self._group, self.who())
+                self._client.post(self._coordinator, request, self._hearing(membership.generation))
 
-    def leave(self) -> None:
-        """It is closed: a static member keeps its place, every other one gives it up."""
-        self._left = True
-        if self.membership.instance_id is None and self.membership.member_id:
-            self._say_leave()
-        self._give_up(self.membership.left(), "it is closed")
+    def drop_out(self) -> None:
+        """Leave, and come again as a stranger at the next poll: all that it reads is lost to it."""
+        self._say_leave()
+        self._fall_out(self.membership.left())
+
+    def close(self) -> None:
+        """The application has ended: a static member keeps its place, every other one gives it up."""
+        self._closed = True
+        self._say_leave()
+        self._give_up((*self._lost, *self.membership.left()), "it is closed")
+
+    @property
+    def _coordinator(self) -> str | None:
+        return self._client.leader(self._client.layout.offsets)
+
+    @property
+    def _may_not_commit(self) -> str:
+        """Why a commit is not even sent; empty if it is. What it reads may be another's while it is not in the group."""
+        if self._state == "in":
+            return ""
+        return "UNKNOWN_MEMBER_ID" if self._state == "out" else "REBALANCE_IN_PROGRESS"
+
+    def _hear(self) -> None:
+        """There is news of who leads."""
+        if self._state == "joining":
+            self._wake()
 
     def _say_leave(self) -> None:
-        coordinator = self._client.leader(self._client.layout.offsets)
-        if coordinator is not None:
-            member, instance, _ = self.who()
+        member, instance, _ = self.who()
+        if instance is None and member and self._coordinator is not None:
             request = self._sim.message("leave", self._group, (member, instance))
-            self._client.post(coordinator, request, lambda answer: None)
+            self._client.post(self._coordinator, request, lambda answer: None)
 
     def _hearing(self, generation: int) -> Callable[[Message | None], None]:
-        return lambda answer: self._heard(answer, generation)
+        def hear(answer: Message | None) -> None:
+            if answer is None:
+                self._client.refresh()
+                return
+            self.membership.heard(self._sim.now)
+            self._heed(answer.payload[0], generation)
 
-    def _heard(self, answer: Message | None, generation: int) -> None:
-        """The answer to a heartbeat or a commit of this generation."""
-        if answer is None:
-            self._client.refresh()
-            return
-        error = answer.payload[0]
-        self._heed(error if isinstance(error, str) else NAMES[error], generation)
+        return hear
+
+    def _heed_commit(self, error: str, generation: int, offsets: dict[int, int]) -> None:
+        if error == "NONE":
+            self._fetching.committed(offsets)
+        else:
+            self._heed(error, generation)
 
     def _heed(self, error: str, generation: int) -> None:
-        """An answer's error may mean that it has to join again, or is out: unless it does so already, or has done so since."""
-        current = not self._joining and generation == self.membership.generation >= 0
-        if error in _MOVED:
+        """The error of a heartbeat or a commit may mean that it has to join again, or is out: unless it has joined since."""
+        current = generation == self.membership.generation and self._state in ("syncing", "in")
+        if error in RETRIABLE_AT_COORDINATOR:
             self._client.refresh()
-        elif error == "REBALANCE_IN_PROGRESS" and current:
+        elif error == "REBALANCE_IN_PROGRESS" and current and self._state == "in":
             self._must_join = True
             self._wake()
-        elif error in _LOST and current:
-            self._lost = (*self._lost, *self.membership.refused(Reply(None, "heartbeat", error)))
-            self._fenced = error == "FENCED_INSTANCE_ID"
-            self._must_join = True
-            self._wake()
+        elif error in LOST and current:
+            self._fall_out(self.membership.refused(Reply(None, "heartbeat", error)), error)
+
+    def _fall_out(self, lost: tuple[TopicPartition, ...], error: str = "") -> None:
+        """It is in the group no more: what it was asking there is void, and the next poll begins anew, or ends."""
+        self._lost = (*self._lost, *lost)
+        self._fatal = error if error in _FATAL else ""
+        self._state, self._must_join, self._request, self._answer = "out", True, None, None
+        self._wake()
 
     def _committing(self, offsets: dict[int, int]) -> tuple[Any, ...]:
-        flat = [each for place in sorted(offsets.items()) for each in place]
-        return (*self.who(), -1, -1, *flat)
-
-    def _join(self) -> Generator[Any, Any, None]:
-        """Join and sync, until it has an assignment; the next poll takes it."""
-        client, membership = self._client, self.membership
-        while not self._left:
-            reply = yield from self._ask("join", self._joining_with())
-            if reply is None:
-                continue
-            if reply.error != "NONE":
-                if self._refused(reply):
-                    return
-                continue
-            # Who leads the group decides for all its members, whatever it reads itself.
-            wanted = {topic for _, told in reply.members for topic in told.topics}
-            partitions = {topic: client.layout.topics[topic].partitions for topic in sorted(wanted)}
-            decided = membership.joined(reply, partitions)
-            self._sim.record(JOINED, None, self._value, reply.generation, self._sim.value(reply.protocol))
-            given: tuple[Any, ...] = ()
-            if decided is not None:
-                numbers = client.layout.numbers
-                given = ([[member, [numbers[each] for each in taken]] for member, taken in decided.items()],)
-            reply = yield from self._ask("sync", (*self.who(), *given))
-            if reply is None:
-                continue
-            if reply.error == "NONE":
-                self._joining, self._news = False, reply
-                self._wake()
-                return
-            if self._refused(reply):
-                return
-
-    def _refused(self, reply: Reply) -> bool:
-        """Whether an error ends the attempts to join."""
-        self._lost = (*self._lost, *self.membership.refused(reply))
-        if reply.error == "FENCED_INSTANCE_ID":
-            self._fenced = True
-            self._wake()
-            return True
-        if reply.error in ("INCONSISTENT_GROUP_PROTOCOL", "INVALID_SESSION_TIMEOUT"):
-            raise ValueError(f'the group "{self._group}" refuses {self._sim.name}: {reply.error}')
-        return False
+        return (*self.who(), -1, -1, *flat(offsets))
 
     def _joining_with(self) -> tuple[Any, ...]:
         membership, numbers = self.membership, self._client.layout.numbers
@@ -213,18 +233,31 @@ class GroupMember:
         timeouts = (membership.session_timeout_ms, membership.max_poll_interval_ms)
         return (membership.member_id, membership.instance_id, *timeouts, offered)
 
-    def _ask(self, kind: Any, payload: tuple[Any, ...]) -> Generator[Any, Any, Reply | None]:
-        """Ask the coordinator; None where it has to be looked for first, which is done then."""
-        client = self._client
-        coordinator = client.leader(client.layout.offsets)
-        answer = None
-        if coordinator is not None:
-            answer = yield from client.ask(coordinator, kind, self._group, payload)
-        if answer is None or answer.payload[0] in _MOVED:
-            yield from client.find_leaders()
-            return None
-        partitions = client.layout.partitions
-        error, *rest = answer.payload
+    def _ask(self, kind: Literal["join", "sync"], payload: tuple[Any, ...]) -> None:
+        """Ask the coordinator; if it does not answer, or is none, look for it and begin anew with joining."""
+        coordinator = self._coordinator
+        if coordinator is None:
+            self._state = "joining"
+            self._client.refresh()
+            return
+        request = self._request = self._sim.message(kind, self._group, payload)
+
+        def hear(answer: Message | None) -> None:
+            if self._request is not request:
+                return
+            self._request = None
+            if answer is None or answer.payload[0] in RETRIABLE_AT_COORDINATOR:
+                self._state = "joining"
+                self._client.refresh()
+            else:
+                self._answer = self._reply(kind, answer.payload)
+                self._wake()
+
+        self._client.post(coordinator, request, hear)
+
+    def _reply(self, kind: Literal["join", "sync"], payload: tuple[Any, ...]) -> Reply:
+        partitions = self._client.layout.partitions
+        error, *rest = payload
         if error != "NONE":
             return Reply(None, kind, error, rest[0] if rest else "")
         if kind == "sync":
@@ -238,42 +271,65 @@ class GroupMember:
         )
         return Reply(None, kind, "NONE", member, generation, protocol, leader, told)
 
-    def _take(self, news: Reply, commit: Callable[[], Generator[Any, Any, None]]) -> Generator[Any, Any, None]:
-        """Give up what is another's from now on, and begin with what is new."""
-        change = self.membership.synced(news)
-        if change.revoked:
-            yield from commit()
+    def _heed_answer(self, reply: Reply) -> None:
+        """Go on with joining, or begin to read. Raises GroupError."""
+        if reply.error != "NONE":
+            self._lost = self.membership.refused(reply)
+            self._fatal = reply.error if reply.error in _FATAL else ""
+            self._state = "joining"
+            self._give_up_lost()
+        elif reply.to == "join":
+            self._state = "syncing"
+            # Who leads the group decides for all its members, whatever it reads itself.
+            wanted = {topic for _, told in reply.members for topic in told.topics}
+            partitions = {topic: self._client.layout.topics[topic].partitions for topic in sorted(wanted)}
+            decided = self.membership.joined(self._sim.now, reply, partitions)
+            self._sim.record(JOINED, None, self._value, reply.generation, self._sim.value(reply.protocol))
+            given: tuple[Any, ...] = ()
+            if decided is not None:
+                numbers = self._client.layout.numbers
+                given = ([[member, [numbers[each] for each in taken]] for member, taken in decided.items()],)
+            self._ask("sync", (*self.who(), *given))
+        else:
+            self._state = "in"
+            change = self.membership.synced(reply)
             self._give_up(change.revoked, "it moves to another member")
-        if change.rejoin:
-            self._must_join = True
-        if change.added:
-            yield from self._begin(change.added)
+            self._must_join = change.rejoin
+            if change.added:
+                self._sim.spawn(self._begin([self._client.layout.numbers[each] for each in change.added]))
 
-    def _begin(self, added: Iterable[TopicPartition]) -> Generator[Any, Any, None]:
-        numbers = [self._client.layout.numbers[each] for each in added]
-        places = yield from self._committed_places(numbers)
-        sim = self._sim
-        for number in numbers:
-            offset = places[number]
-            shown = -1 if offset is None else offset
-            sim.record(ASSIGNED, None, sim.partition(self._client.layout.names[number]), shown, self._value)
-        self._fetching.assign({number: places[number] for number in numbers})
-
-    def _committed_places(self, numbers: list[int]) -> Generator[Any, Any, dict[int, int | None]]:
-        while True:
+    def _begin(self, numbers: list[int]) -> Doing:
+        """Find out where the group is in these partitions, and read them from there on. The others are read meanwhile."""
+        client, sim, asked = self._client, self._sim, object()
+        self._placing |= dict.fromkeys(numbers, asked)
+        while any(self._placing.get(number) is asked for number in numbers):
             payload = (self._fetching.reads_committed, *numbers)
-            answer = yield from self._client.ask_leader(self._client.layout.offsets, "offsets", self._group, payload)
+            answer = yield from client.ask_leader(client.layout.offsets, "offsets", self._group, payload)
+            if answer is None:
+                continue
             error, *flat = answer.payload
-            if not error:
-                return {number: None if offset < 0 else offset for number, offset in zip(flat[::2], flat[1::2], strict=True)}
             if NAMES[error] == "UNSTABLE_OFFSET_COMMIT":
-                yield self._sim.sleep(self._client.retry_backoff_ms)
+                yield sim.sleep(client.backoff(1))
+            elif error:
+                yield from client.find_leaders()
             else:
-                yield from self._client.find_leaders()
+                for number, offset in zip(flat[::2], flat[1::2], strict=True):
+                    if self._placing.get(number) is asked:
+                        del self._placing[number]
+                        sim.record(ASSIGNED, None, sim.partition(client.layout.names[number]), offset, self._value)
+                        self._fetching.assign(number, None if offset < 0 else offset)
+                self._wake()
+
+    def _give_up_lost(self) -> None:
+        """Raises GroupError where there is no way back."""
+        lost, self._lost = self._lost, ()
+        self._give_up(lost, "lost")
+        if self._fatal:
+            raise GroupError(self._fatal)
 
     def _give_up(self, partitions: Iterable[TopicPartition], reason: str) -> None:
         sim = self._sim
-        numbers = [self._client.layout.numbers[each] for each in partitions]
-        for number in numbers:
-            sim.record(REVOKED, None, sim.partition(self._client.layout.names[number]), self._value, sim.value(reason))
-        self._fetching.revoke(numbers)
+        for number in [self._client.layout.numbers[each] for each in partitions]:
+            if self._placing.pop(number, None) is None:
+                sim.record(REVOKED, None, sim.partition(self._client.layout.names[number]), self._value, sim.value(reason))
+                self._fetching.revoke([number])

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from itertools import combinations, product
 
 from simulator.brokers.log.nodes import KafkaBroker, KafkaController
-from simulator.clients.kafka_consumer import KafkaReader
-from simulator.clients.kafka_producer import KafkaProducer
+from simulator.clients.kafka_settings import KafkaClient, KafkaReader
 from simulator.network import Latency, Link, as_latency
 from simulator.scenario import Node
 
@@ -28,8 +27,8 @@ def kafka_links(
     pairs = (*product(controllers, brokers), *combinations(brokers, 2))
     links = [Link(one, other, latency=inside, ordered=True) for one, other in pairs]
     for node in given:
-        if isinstance(node, KafkaProducer):
-            links += [Link(node.name, each, latency=outside, ordered=True) for each in brokers]
-        elif isinstance(node, KafkaReader):
+        if isinstance(node, KafkaReader):
             links += [Link(each, node.name, latency=outside, ordered=True) for each in brokers]
+        elif isinstance(node, KafkaClient):
+            links += [Link(node.name, each, latency=outside, ordered=True) for each in brokers]
     return links

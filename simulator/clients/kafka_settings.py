@@ -12,7 +12,7 @@ from attrs import field, frozen
 
 from simulator.brokers.log.assignors import ASSIGNORS
 from simulator.brokers.log.cluster import Layout
-from simulator.brokers.log.nodes import KafkaBroker, KafkaController, controllers_of, layout_of
+from simulator.brokers.log.nodes import KafkaBroker, brokers_of, controllers_of, layout_of
 from simulator.brokers.log.partition import IsolationLevel
 from simulator.brokers.log.protocol import REQUESTS
 from simulator.brokers.log.replicas import Acks
@@ -28,14 +28,9 @@ def as_names(names: str | Iterable[str]) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
 
 
-def brokers_near(scenario: Scenario, client: str) -> list[KafkaBroker]:
-    """The brokers that links join to a client, in the scenario's order."""
-    return [node for node in scenario.nodes_of(KafkaBroker) if scenario.linked(client, node.name)]
-
-
 def cluster_of(scenario: Scenario, client: str) -> Layout:
     """The cluster that a client is linked to."""
-    return layout_of(scenario, controllers_of(scenario, brokers_near(scenario, client)[0].name)[0])
+    return layout_of(scenario, controllers_of(scenario, brokers_of(scenario, client)[0])[0])
 
 
 # Without slots, so that one node can be of both kinds: Python can't join two classes that both have some.
@@ -46,22 +41,24 @@ class KafkaClient(Node):
     request_timeout_ms: float = field(default=30_000.0, metadata=positive("ms"), kw_only=True)
     retry_backoff_ms: float = field(default=100.0, metadata=not_negative("ms"), kw_only=True)
     retry_backoff_max_ms: float = field(default=1_000.0, metadata=not_negative("ms"), kw_only=True)
+    metadata_max_age_ms: float = field(default=300_000.0, metadata=positive("ms"), kw_only=True)
+    """How often it asks who leads although nothing went wrong."""
+
+    def _brokers(self, scenario: Scenario) -> list[KafkaBroker]:
+        near = brokers_of(scenario, self.name)
+        return [broker for broker in scenario.nodes_of(KafkaBroker) if broker.name in near]
 
     def cluster_problems(self, scenario: Scenario, topics: Iterable[str]) -> Iterator[str]:
         """One sentence for each thing that keeps it from working on these topics of its cluster."""
-        near = [broker.name for broker in brokers_near(scenario, self.name)]
+        near = brokers_of(scenario, self.name)
         if not near:
             yield f"{self}: no KafkaBroker is linked to it; link it to every broker, or take kafka_links(nodes)."
             return
-        controllers = [
-            node.name
-            for node in scenario.nodes_of(KafkaController)
-            if any(scenario.linked(node.name, each) for each in near)
-        ]
+        controllers = {controller for each in near for controller in controllers_of(scenario, each)}
         if len(controllers) != 1:
             # The brokers tell what is wrong with that.
             return
-        layout = layout_of(scenario, controllers[0])
+        layout = layout_of(scenario, controllers.pop())
         missing = [each for each in layout.brokers if each not in near]
         if missing:
             yield (
@@ -132,7 +129,7 @@ class KafkaWriter(KafkaClient):
                 f'{self}: it writes in transactions as "{self.transactions_under}", which an idempotent producer alone can'
                 ' (ConfigException); leave acks="all", retries above 0 and max_in_flight_requests_per_connection up to 5.'
             )
-        for broker in brokers_near(scenario, self.name):
+        for broker in self._brokers(scenario):
             if self.transaction_timeout_ms > broker.transaction_max_timeout_ms:
                 yield (
                     f"{self}: transaction_timeout_ms is {self.transaction_timeout_ms} (INVALID_TRANSACTION_TIMEOUT); {broker}"
@@ -198,7 +195,7 @@ class KafkaReader(KafkaClient):
                 f"{self}: heartbeat_interval_ms is {self.heartbeat_interval_ms}; it must be below session_timeout_ms,"
                 f" {self.session_timeout_ms}."
             )
-        for broker in brokers_near(scenario, self.name):
+        for broker in self._brokers(scenario):
             least, most = broker.group_min_session_timeout_ms, broker.group_max_session_timeout_ms
             if not least <= self.session_timeout_ms <= most:
                 yield (

@@ -78,6 +78,8 @@ def _subject(message: Message | None) -> str:
     """What a record or request is called where it is clear that it is one: its key."""
     if message is None:
         return "something"
+    if message.kind == "write_marker":
+        return "a transaction's marker"
     return message.key or f"{message.kind} {message.id}"
 
 

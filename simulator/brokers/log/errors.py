@@ -46,6 +46,23 @@ NAMES = {code: name for name, code in CODES.items()}
 """Each error's name."""
 
 
+RETRIABLE_AT_COORDINATOR = ("NOT_COORDINATOR", "COORDINATOR_NOT_AVAILABLE")
+"""A coordinator's answers after which a client looks for the coordinator and asks again."""
+
+
+def at_coordinator(outcome: str) -> str:
+    """How a coordinator tells what became of a record of its own: it speaks of itself, not of the partition that it leads.
+
+    Source: ``CoordinatorOperationExceptionHelper`` and ``TransactionStateManager.appendTransactionToLog`` (4.0).
+    """
+    told = {
+        "NOT_LEADER_OR_FOLLOWER": "NOT_COORDINATOR",
+        "NOT_ENOUGH_REPLICAS": "COORDINATOR_NOT_AVAILABLE",
+        "NOT_ENOUGH_REPLICAS_AFTER_APPEND": "COORDINATOR_NOT_AVAILABLE",
+    }
+    return told.get(outcome, outcome)
+
+
 class Refused(Exception):
     """What a broker will not do, under the real error's name, with a sentence of what would be right."""
 

@@ -8,8 +8,8 @@ members), KIP-394 (a new member is first told its id). Left out: the protocol of
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from simulator.brokers.log.members import Kept, KeptMember, Member, Protocols, Reply
 from simulator.brokers.log.subscriptions import Subscription, TopicPartition
@@ -92,7 +92,7 @@ class Group:
     def join(
         self,
         now: float,
-        caller: Hashable,
+        caller: Any,
         member_id: str,
         protocols: Sequence[tuple[str, Subscription]],
         *,
@@ -126,7 +126,7 @@ class Group:
     def sync(
         self,
         now: float,
-        caller: Hashable,
+        caller: Any,
         member_id: str,
         generation: int,
         assignments: Mapping[str, Sequence[TopicPartition]] | None = None,
@@ -162,7 +162,7 @@ class Group:
         return replies
 
     def heartbeat(
-        self, now: float, caller: Hashable, member_id: str, generation: int, *, instance_id: str | None = None
+        self, now: float, caller: Any, member_id: str, generation: int, *, instance_id: str | None = None
     ) -> list[Reply]:
         """A member is alive. Errors: as `sync`; REBALANCE_IN_PROGRESS is how it learns that it has to join again."""
         error = self._unknown(member_id, instance_id) or self._wrong_generation(generation)
@@ -172,7 +172,7 @@ class Group:
                 error = "REBALANCE_IN_PROGRESS"
         return [Reply(caller, "heartbeat", error or "NONE", member_id)]
 
-    def leave(self, now: float, caller: Hashable, member_id: str, *, instance_id: str | None = None) -> list[Reply]:
+    def leave(self, now: float, caller: Any, member_id: str, *, instance_id: str | None = None) -> list[Reply]:
         """A member goes, or (told by its instance id alone) is taken out by an administrator.
 
         A consumer leaves when it is closed, unless it is static, and when it did not poll within
@@ -188,16 +188,26 @@ class Group:
             return [Reply(caller, "leave", error, member_id)]
         return [Reply(caller, "leave", member_id=member_id), *self._remove(now, [member_id])]
 
-    def may_commit(self, now: float, member_id: str, generation: int, *, instance_id: str | None = None) -> str:
+    def close(self) -> list[Reply]:
+        """Another coordinator has the group from now on: those who wait for an answer have to ask that one."""
+        waiting: list[tuple[Any, Literal["join", "sync"], str]] = []
+        for each in self._members.values():
+            waiting += [(each.joining, "join", each.id), (each.syncing, "sync", each.id)]
+        return [Reply(who, to, "NOT_COORDINATOR", name) for who, to, name in waiting if who is not None]
+
+    def may_commit(
+        self, now: float, member_id: str, generation: int, *, instance_id: str | None = None, transactional: bool = False
+    ) -> str:
         """Whether offsets are stored that a member of this generation commits: ``NONE``, or why not.
 
-        While members are still called together it is allowed, so that who gives up partitions can commit them first. Without
-        a generation (-1) anyone may, as long as the group is empty.
+        While members are still called together it is allowed, so that who gives up partitions can commit them first; in a
+        transaction also while they get their new ones. Without a generation (-1) anyone may, as long as the group is empty.
+        Source: ``ClassicGroup.validateOffsetCommit``.
         """
         if generation < 0 and not member_id and self.state == "Empty":
             return "NONE"
         error = self._unknown(member_id, instance_id) or self._wrong_generation(generation)
-        if not error and self.state == "CompletingRebalance":
+        if not error and self.state == "CompletingRebalance" and not transactional:
             error = "REBALANCE_IN_PROGRESS"
         if not error:
             self._members[member_id].seen = now
@@ -261,7 +271,7 @@ class Group:
     def _add(
         self,
         now: float,
-        caller: Hashable,
+        caller: Any,
         name: str,
         instance_id: str | None,
         offered: Protocols,
@@ -274,7 +284,7 @@ class Group:
         return self._wait_to_join(now, caller, member, offered, timeouts)
 
     def _again(
-        self, now: float, caller: Hashable, member: Member, offered: Protocols, timeouts: tuple[float, float]
+        self, now: float, caller: Any, member: Member, offered: Protocols, timeouts: tuple[float, float]
     ) -> list[Reply]:
         unchanged = member.protocols == offered
         leads_stable = self.state == "Stable" and member.id == self.leader
@@ -285,11 +295,11 @@ class Group:
         return self._wait_to_join(now, caller, member, offered, timeouts)
 
     def _replace(
-        self, now: float, caller: Hashable, instance_id: str, offered: Protocols, timeouts: tuple[float, float]
+        self, now: float, caller: Any, instance_id: str, offered: Protocols, timeouts: tuple[float, float]
     ) -> list[Reply]:
         """A static member has restarted: the same member under a new id, and its former self is fenced."""
         old = self._members[self._instances[instance_id]]
-        waiting: list[tuple[Hashable, Literal["join", "sync"]]] = [(old.joining, "join"), (old.syncing, "sync")]
+        waiting: list[tuple[Any, Literal["join", "sync"]]] = [(old.joining, "join"), (old.syncing, "sync")]
         replies = [Reply(who, to, "FENCED_INSTANCE_ID", old.id) for who, to in waiting if who is not None]
         new = Member(self._new_id(instance_id), instance_id)
         new.protocols, new.assignment = old.protocols, old.assignment
@@ -311,7 +321,7 @@ class Group:
         return None if told is None else tuple(sorted(told.topics))
 
     def _wait_to_join(
-        self, now: float, caller: Hashable, member: Member, offered: Protocols, timeouts: tuple[float, float]
+        self, now: float, caller: Any, member: Member, offered: Protocols, timeouts: tuple[float, float]
     ) -> list[Reply]:
         member.protocols, member.joining, member.seen = offered, caller, now
         member.session_timeout, member.rebalance_timeout = timeouts
@@ -382,12 +392,12 @@ class Group:
             votes[favourite] = votes.get(favourite, 0) + 1
         return max(votes, key=votes.__getitem__)
 
-    def _joined(self, member: Member, caller: Hashable) -> Reply:
+    def _joined(self, member: Member, caller: Any) -> Reply:
         leads = member.id == self.leader
         all_told = tuple((each.id, each.told(self.protocol)) for each in self._members.values()) if leads else ()
         return Reply(caller, "join", "NONE", member.id, self.generation, self.protocol, self.leader, all_told)
 
-    def _synced(self, member: Member, caller: Hashable) -> Reply:
+    def _synced(self, member: Member, caller: Any) -> Reply:
         return Reply(caller, "sync", "NONE", member.id, self.generation, self.protocol, self.leader, (), member.assignment)
 
     def _forget(self, member: Member) -> None:
@@ -399,7 +409,7 @@ class Group:
         replies: list[Reply] = []
         for name in gone:
             member = self._members[name]
-            waiting: list[tuple[Hashable, Literal["join", "sync"]]] = [(member.joining, "join"), (member.syncing, "sync")]
+            waiting: list[tuple[Any, Literal["join", "sync"]]] = [(member.joining, "join"), (member.syncing, "sync")]
             replies += [Reply(who, to, "UNKNOWN_MEMBER_ID", name) for who, to in waiting if who is not None]
             self._forget(member)
         if not gone:

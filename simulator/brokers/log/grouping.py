@@ -1,9 +1,8 @@
 """What a broker does as the coordinator of the consumer groups: the leader of the partition that keeps their offsets.
 
 A committed offset is a record there; it is confirmed and counts once it is replicated. So is who is a member, and what of, after
-each rebalance. A new leader reads all of it again and goes on from there. Sources: ``GroupCoordinatorService``,
-``GroupMetadataManager`` and ``OffsetMetadataManager`` of Apache Kafka 4.0. Simplified: members are given their partitions
-before that record is replicated.
+each rebalance: members are told only then. A new leader reads all of it again and goes on from there. Sources:
+``GroupCoordinatorService``, ``GroupMetadataManager`` and ``OffsetMetadataManager`` of Apache Kafka 4.0.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from simulator.brokers.log.entries import Entry
-from simulator.brokers.log.errors import CODES, Refused
+from simulator.brokers.log.errors import CODES, Refused, at_coordinator
 from simulator.brokers.log.group import Group
 from simulator.brokers.log.members import Kept, KeptMember, Reply
 from simulator.brokers.log.offsets import Offsets
@@ -43,6 +42,12 @@ class _Hosted:
         self.offsets = Offsets()
         self.timer: Timer | None = None
         self.due = 0.0
+        self.kept = self.group.kept()
+        """What was last written down of the group."""
+        self.writing = 0
+        """How many such records are not replicated yet."""
+        self.held: list[Reply] = []
+        """What is to be answered as soon as they are."""
 
 
 class Grouping:
@@ -62,6 +67,8 @@ class Grouping:
         for hosted in self._groups.values():
             if hosted.timer is not None:
                 hosted.timer.cancel()
+            for reply in hosted.group.close():
+                self._answer(reply)
         self._groups = {}
         if leads:
             self._load()
@@ -129,17 +136,8 @@ class Grouping:
         """
         broker, name = self._broker, str(message.key)
         member, instance, generation, producer, epoch, *flat = message.payload
-        number = broker.layout.offsets
-        error = "NONE" if self._leads else "NOT_COORDINATOR"
-        if error == "NONE":
-            hosted = self._hosted(name)
-            error = hosted.group.may_commit(broker.sim.now, member, generation, instance_id=instance)
-            self._reschedule(name, hosted)
-        if error == "NONE" and producer >= 0 and broker.partitions[number].sequences.epoch(producer) > epoch:
-            error = "INVALID_PRODUCER_EPOCH"
-        if error != "NONE":
-            self._confirm(message, consumer, error)
-            return
+        places = list(zip(flat[::2], flat[1::2], strict=True))
+        transactional = producer >= 0
         entry = Entry(
             0,
             message.id,
@@ -147,22 +145,32 @@ class Grouping:
             timestamp=int(broker.sim.now),
             producer_id=producer,
             producer_epoch=epoch,
-            transactional=producer >= 0,
+            transactional=transactional,
         )
-        places = list(zip(flat[::2], flat[1::2], strict=True))
 
         def then(outcome: str) -> None:
-            if outcome == "NONE" and producer < 0:
+            if outcome == "NONE" and not transactional:
                 self._store(name, places, message)
             self._confirm(message, consumer, outcome)
 
-        if producer >= 0:
-            # From now on who wants a stable offset waits for the transaction's end.
-            self._pledge(name, producer, places, message)
         try:
-            broker.append(number, entry, then)
+            partition = broker.led(broker.layout.offsets)
+            hosted = self._hosted(name)
+            error = hosted.group.may_commit(
+                broker.sim.now, member, generation, instance_id=instance, transactional=transactional
+            )
+            self._reschedule(name, hosted)
+            if error != "NONE":
+                raise Refused(error, f"{consumer} is not in that generation of {name}.")
+            if transactional:
+                partition.sequences.check_epoch(producer, epoch)
+            broker.append(broker.layout.offsets, entry, then)
         except Refused as refused:
             self._confirm(message, consumer, refused.error)
+            return
+        if transactional:
+            # From now on who wants a stable offset waits for the transaction's end.
+            self._pledge(name, producer, places, message)
 
     def offsets(self, message: Message, consumer: str) -> None:
         """Where a group stands: of each partition asked for its committed offset, -1 without one."""
@@ -191,7 +199,7 @@ class Grouping:
     def _load(self) -> None:
         """Read again what is in the log: the offsets that the groups have committed."""
         broker = self._broker
-        kept: dict[str, Any] = {}
+        kept: dict[str, Kept] = {}
         for entry in broker.partitions[broker.layout.offsets].log:
             if entry.marker:
                 for hosted in self._groups.values():
@@ -201,7 +209,7 @@ class Grouping:
             message = broker.sim.message_of(entry.record)
             if message.kind == GROUP_METADATA:
                 self._groups.setdefault(str(message.key), _Hosted(broker))
-                kept[str(message.key)] = message.payload
+                kept[str(message.key)] = self._unpacked(message.payload)
                 continue
             flat = message.payload[5:]
             known = self._hosted(str(message.key)).offsets
@@ -213,7 +221,8 @@ class Grouping:
                     known.commit(partition, offset)
         for name, told in kept.items():
             hosted = self._groups[name]
-            hosted.group.restore(broker.sim.now, self._unpacked(told))
+            hosted.kept = told
+            hosted.group.restore(broker.sim.now, told)
             self._reschedule(name, hosted)
 
     def _hosted(self, name: str) -> _Hosted:
@@ -239,7 +248,7 @@ class Grouping:
             broker.sim.record(PLEDGED, message, broker.name_of(number), offset, broker.sim.value(name))
 
     def _confirm(self, message: Message, consumer: str, error: str) -> None:
-        self._broker.answer(consumer, message, (CODES[error],), "commit_ack")
+        self._broker.answer(consumer, message, (CODES[at_coordinator(error)],), "commit_ack")
 
     def _do(
         self,
@@ -273,16 +282,28 @@ class Grouping:
             sim.record(SUMMONED, None, called, generation, sim.value(reason))
         if group.state == "Stable" and (state != "Stable" or generation != group.generation):
             sim.record(REBALANCED, None, called, group.generation, len(group.members))
-        if group.state in ("Stable", "Empty") and (state != group.state or generation != group.generation):
-            self._keep(name, group)
         self._reschedule(name, hosted)
+        # A member whose place is not written down yet is not told of it: another coordinator would not know it.
+        hosted.held += [reply for reply in replies if reply.to in ("join", "sync")]
         for reply in replies:
-            self._answer(reply)
+            if reply.to not in ("join", "sync"):
+                self._answer(reply)
+        kept = group.kept()
+        if group.state in ("Stable", "Empty") and kept._replace(made=0) != hosted.kept._replace(made=0):
+            self._keep(name, hosted, kept)
+        self._tell_held(hosted)
 
-    def _keep(self, name: str, group: Group) -> None:
+    def _tell_held(self, hosted: _Hosted, error: str = "NONE") -> None:
+        """Give the answers that waited for what was written down."""
+        if hosted.writing:
+            return
+        held, hosted.held = hosted.held, []
+        for reply in held:
+            self._answer(reply._replace(error=at_coordinator(error)) if reply.error == "NONE" else reply)
+
+    def _keep(self, name: str, hosted: _Hosted, kept: Kept) -> None:
         """Write down who is a member and what of."""
         numbers, sim = self._broker.layout.numbers, self._broker.sim
-        kept = group.kept()
         members = [
             [
                 each.id,
@@ -298,12 +319,20 @@ class Grouping:
             for each in kept.members
         ]
         message = sim.message(GROUP_METADATA, name, [*kept[:-1], members])
+        hosted.kept, before = kept, hosted.kept
+        hosted.writing += 1
+
+        def then(outcome: str) -> None:
+            hosted.writing -= 1
+            if outcome != "NONE":
+                hosted.kept = before
+            self._tell_held(hosted, outcome)
+
         try:
             entry = Entry(0, message.id, key=name, timestamp=int(sim.now))
-            self._broker.append(self._broker.layout.offsets, entry, lambda outcome: None)
-        except Refused:
-            # Too few replicas: a coordinator that takes over now knows the generation before, and its members join anew.
-            return
+            self._broker.append(self._broker.layout.offsets, entry, then)
+        except Refused as refused:
+            then(refused.error)
 
     def _unpacked(self, told: Any) -> Kept:
         generation, protocol, leader, made, members = told
@@ -330,8 +359,7 @@ class Grouping:
         )
 
     def _answer(self, reply: Reply) -> None:
-        caller: tuple[str, Message] = reply.caller  # type: ignore[assignment]
-        consumer, message = caller
+        consumer, message = reply.caller
         numbers = self._broker.layout.numbers
         payload: list[Any] = [reply.error]
         if reply.to == "join":

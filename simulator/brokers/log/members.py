@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from simulator.brokers.log.subscriptions import Subscription, TopicPartition
 
@@ -14,7 +13,7 @@ Protocols = tuple[tuple[str, Subscription], ...]
 class Reply(NamedTuple):
     """What one caller is answered: at once, or when all others have come."""
 
-    caller: Hashable
+    caller: Any
     to: Literal["join", "sync", "heartbeat", "leave"]
     error: str = "NONE"
     member_id: str = ""
@@ -74,9 +73,9 @@ class Member:
         self.session_timeout = self.rebalance_timeout = 0.0
         self.seen = 0.0
         self.assignment: tuple[TopicPartition, ...] = ()
-        self.joining: Hashable = None
+        self.joining: Any = None
         """Who waits for an answer to its join."""
-        self.syncing: Hashable = None
+        self.syncing: Any = None
 
     def told(self, protocol: str) -> Subscription:
         """What it tells this assignor."""

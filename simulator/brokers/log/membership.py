@@ -6,12 +6,16 @@ beside the work, ``max.poll.interval.ms`` watches the work), KIP-429 (incrementa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from simulator.brokers.log.assignors import ASSIGNORS, COOPERATIVE
 from simulator.brokers.log.members import Protocols, Reply
 from simulator.brokers.log.subscriptions import Assignment, Subscription, TopicPartition
+
+LOST = ("UNKNOWN_MEMBER_ID", "ILLEGAL_GENERATION", "FENCED_INSTANCE_ID")
+"""The errors that tell a member that its partitions are someone else's."""
 
 
 class Change(NamedTuple):
@@ -51,22 +55,34 @@ class Membership:
         self.member_id = ""
         self.generation = -1
         self.owned: tuple[TopicPartition, ...] = ()
+        self._given: tuple[TopicPartition, ...] = ()
+        """Its last assignment; ``sticky`` is told that instead of what it reads."""
+        self._given_in = -1
+        """The generation in which it got that."""
         self._polled = 0.0
+        self._polls = False
         self._heard_of = 0.0
+        self._heard = 0.0
 
     def protocols(self) -> Protocols:
-        """What it tells when it joins."""
-        told = Subscription(self.topics, self.owned, self.generation, self.instance_id)
-        return tuple((name, told) for name in self.assignors)
+        """What it tells when it joins. Source for the exception: ``StickyAssignor.subscriptionUserData``."""
+        return tuple(
+            (
+                name,
+                Subscription(self.topics, self._given if name == "sticky" else self.owned, self._given_in, self.instance_id),
+            )
+            for name in self.assignors
+        )
 
     def rejoin(self) -> tuple[TopicPartition, ...]:
         """It has to join (again): what it gives up for that, after committing."""
         revoked, self.owned = ((), self.owned) if self.cooperative else (self.owned, ())
         return revoked
 
-    def joined(self, reply: Reply, partitions: Mapping[str, int]) -> Assignment | None:
+    def joined(self, now: float, reply: Reply, partitions: Mapping[str, int]) -> Assignment | None:
         """It is in; if it leads, the assignment that it decides, from each topic's number of partitions."""
         self.member_id, self.generation = reply.member_id, reply.generation
+        self._heard = now
         if not reply.members:
             return None
         return ASSIGNORS[reply.protocol](partitions, dict(reply.members))
@@ -75,7 +91,8 @@ class Membership:
         """Its assignment is here."""
         before, now = self.owned, reply.assignment
         revoked = tuple(each for each in before if each not in now)
-        self.owned = now
+        self.owned = self._given = now
+        self._given_in = self.generation
         added = tuple(each for each in now if each not in before)
         return Change(revoked, added, rejoin=self.cooperative and bool(revoked))
 
@@ -88,24 +105,37 @@ class Membership:
         if reply.error == "MEMBER_ID_REQUIRED":
             self.member_id = reply.member_id
             return ()
-        if reply.error not in ("UNKNOWN_MEMBER_ID", "ILLEGAL_GENERATION", "FENCED_INSTANCE_ID"):
+        if reply.error not in LOST:
             return ()
         if reply.error == "UNKNOWN_MEMBER_ID":
             self.member_id = ""
-        return self.left()
-
-    def left(self) -> tuple[TopicPartition, ...]:
-        """It is out: what it read until now may be someone else's already."""
         lost, self.owned, self.generation = self.owned, (), -1
         return lost
 
+    def left(self) -> tuple[TopicPartition, ...]:
+        """It is out, and will come as a stranger: what it read until now may be someone else's already."""
+        lost, self.owned, self.generation, self.member_id = self.owned, (), -1, ""
+        return lost
+
+    def polls(self) -> None:
+        """The application asks for records. As long as it waits for them it can't be late for the next time."""
+        self._polls = True
+
     def polled(self, now: float) -> None:
-        """The application came for records."""
-        self._polled = now
+        """The application has its records."""
+        self._polls, self._polled = False, now
 
     def heartbeat_sent(self, now: float) -> None:
         """The coordinator was told that it lives."""
         self._heard_of = now
+
+    def heard(self, now: float) -> None:
+        """The coordinator has answered a heartbeat."""
+        self._heard = now
+
+    def misses_coordinator(self, now: float) -> bool:
+        """Whether it has not heard of the coordinator for so long that it had better look for another one."""
+        return now - self._heard >= self.session_timeout_ms
 
     @property
     def heartbeat_due(self) -> float:
@@ -115,4 +145,4 @@ class Membership:
     @property
     def poll_due(self) -> float:
         """When it must leave the group for not having polled: its work on the last records took too long."""
-        return self._polled + self.max_poll_interval_ms
+        return math.inf if self._polls else self._polled + self.max_poll_interval_ms

@@ -82,16 +82,19 @@ class Partition:
         self._note(now, self.log.read(offset, len(batch)))
         return Appended(offset, False)
 
-    def mark(self, now: float, marker: Entry) -> int:
-        """Append, as the leader, the marker that ends a producer's transaction; its offset.
+    def mark(self, now: float, marker: Entry) -> Appended:
+        """Append, as the leader, the marker that ends a producer's transaction. Its epoch is the transaction's next one, so a
+        marker whose epoch is known stands in the log already, at ``offset`` at the latest.
 
         Raises `Refused` as `Replica.check` does for ``acks="all"``, and `Sequences.check_epoch`.
         """
         self.replica.check("all")
         self.sequences.check_epoch(marker.producer_id, marker.producer_epoch)
+        if self.sequences.epoch(marker.producer_id) == marker.producer_epoch:
+            return Appended(self.replica.end - 1, True)
         offset = self.replica.append([marker], "all")
         self._note(now, self.log.read(offset, 1))
-        return offset
+        return Appended(offset, False)
 
     def take(self, now: float, response: FetchResponse) -> Taken:
         """Do as a follower what the leader's answer asks for."""
@@ -144,7 +147,7 @@ class Partition:
         for batch in _batches(entries):
             first, last = batch[0], batch[-1]
             if first.marker:
-                self.sequences.marked(now, first.producer_id, first.producer_epoch)
+                self.sequences.marked(now, first.producer_id, first.producer_epoch, first.offset)
             elif first.sequence >= 0:
                 # Some of it may have come before, and some may be compacted away: its place is where its first record was.
                 before = first.sequence - first.batch

@@ -32,10 +32,12 @@ class Batch(NamedTuple):
 
 
 class _Producer:
-    __slots__ = ("batches", "epoch", "seen")
+    __slots__ = ("batches", "epoch", "marked_at", "seen")
 
-    def __init__(self, epoch: int, now: float) -> None:
+    def __init__(self, epoch: int, now: float, marked_at: int = -1) -> None:
         self.epoch = epoch
+        self.marked_at = marked_at
+        """The offset of the marker that told the epoch; -1 if a batch did."""
         self.batches: deque[Batch] = deque(maxlen=REMEMBERED)
         self.seen = now
 
@@ -70,7 +72,8 @@ class Sequences:
             for batch in producer.batches:
                 if (batch.first, batch.last) == (sequence, following(sequence, count - 1)):
                     return batch.offset
-            wanted = following(producer.batches[-1].last) if producer.batches else sequence
+            # Without a batch it is known by a marker: its transaction begins with 0 (``ProducerAppendInfo.checkSequence``).
+            wanted = following(producer.batches[-1].last) if producer.batches else 0
         if sequence != wanted:
             raise Refused(
                 "OUT_OF_ORDER_SEQUENCE_NUMBER",
@@ -98,11 +101,11 @@ class Sequences:
         producer.batches.append(Batch(sequence, following(sequence, count - 1), offset))
         producer.seen = now
 
-    def marked(self, now: float, producer_id: int, epoch: int) -> None:
-        """A transaction marker with this epoch is in the log: whoever has an older one is fenced from now on."""
+    def marked(self, now: float, producer_id: int, epoch: int, offset: int) -> None:
+        """A transaction marker with this epoch is in the log, at ``offset``: whoever has an older one is fenced from now on."""
         producer = self._producers.get(producer_id)
         if producer is None or producer.epoch < epoch:
-            self._producers[producer_id] = _Producer(epoch, now)
+            self._producers[producer_id] = _Producer(epoch, now, offset)
         else:
             producer.seen = now
 
@@ -114,15 +117,15 @@ class Sequences:
         return idle
 
     def truncate(self, end: int) -> list[int]:
-        """Forget the batches from offset ``end`` on: the log lost them. The producers of which nothing is remembered now: of
-        them one has to learn from what is left of the log.
+        """Forget the batches and markers from offset ``end`` on: the log lost them. The producers of which nothing is remembered
+        now: of them one has to learn from what is left of the log.
 
         (Kafka goes back to its last snapshot and reads the log from there.)
         """
         forgotten: list[int] = []
         for number, producer in list(self._producers.items()):
             kept = [batch for batch in producer.batches if batch.offset < end]
-            if len(kept) < len(producer.batches) and not kept:
+            if not kept and (producer.batches or producer.marked_at >= end):
                 forgotten.append(number)
                 del self._producers[number]
             else:

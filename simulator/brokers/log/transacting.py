@@ -13,8 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from simulator.brokers.log.entries import Entry
-from simulator.brokers.log.errors import CODES, Refused
-from simulator.brokers.log.subscriptions import TopicPartition
+from simulator.brokers.log.errors import CODES, Refused, at_coordinator
 from simulator.brokers.log.transactions import Coordinator, Kept, Marker, Producer
 from simulator.message import Message
 from simulator.vocabulary import BEGUN, CONCLUDED, DECIDED, IDENTIFIED
@@ -27,6 +26,9 @@ RETRY_BACKOFF_MS = 100.0
 """After how long a marker is sent again whose partition had no leader, or whose confirmation has not come."""
 
 
+_NOBODY = Producer(-1, -1)
+
+
 class Transacting:
     """The transactions of one broker's life."""
 
@@ -34,6 +36,8 @@ class Transacting:
         self._broker = broker
         self._coordinator: Coordinator | None = None
         self._saved: dict[str, Kept] = {}
+        self._saving: set[str] = set()
+        """The transactional ids whose last change is not replicated yet: until it is, it is not known to be one."""
         self._timer: Timer | None = None
 
     def role_changed(self) -> None:
@@ -43,6 +47,7 @@ class Transacting:
         if leads == (self._coordinator is not None):
             return
         self._saved = {}
+        self._saving = set()
         if not leads:
             self._coordinator = None
             return
@@ -56,7 +61,7 @@ class Transacting:
         for name, kept in self._saved.items():
             self._coordinator.restore(name, kept)
         for name in self._coordinator.ending:
-            self._send_markers(name)
+            self._send_markers(self._coordinator, name)
         self._reschedule()
 
     def init_producer(self, message: Message, client: str) -> None:
@@ -68,18 +73,18 @@ class Transacting:
             broker.answer(client, message, (0, number, 0))
             return
         name, timeout = str(message.key), message.payload[0]
-        given: list[Producer] = []
 
-        def act(coordinator: Coordinator) -> None:
-            given.append(coordinator.init_producer(broker.sim.now, name, transaction_timeout_ms=timeout))
-
-        def then(error: str) -> None:
-            producer = given[0] if given else Producer(-1, -1)
+        def then(error: str, producer: Producer) -> None:
             if error == "NONE":
                 broker.sim.record(IDENTIFIED, message, *producer, broker.sim.value(name))
             broker.answer(client, message, (CODES[error], *producer))
 
-        self._change(name, act, then, "a successor fenced its producer")
+        self._change(
+            name,
+            lambda coordinator: coordinator.init_producer(broker.sim.now, name, transaction_timeout_ms=timeout),
+            then,
+            "a successor fenced its producer",
+        )
 
     def add_partitions(self, message: Message, client: str) -> None:
         """A transaction is about to write to these partitions."""
@@ -87,11 +92,12 @@ class Transacting:
         number, epoch, *targets = message.payload
         producer = Producer(number, epoch)
         named = [broker.layout.partitions[each] for each in targets]
-        self._change(
-            name,
-            lambda coordinator: coordinator.add(broker.sim.now, name, producer, named),
-            lambda error: broker.answer(client, message, (CODES[error],)),
-        )
+
+        def act(coordinator: Coordinator) -> Producer:
+            coordinator.add(broker.sim.now, name, producer, named)
+            return producer
+
+        self._change(name, act, lambda error, _: broker.answer(client, message, (CODES[error],)))
 
     def end(self, message: Message, client: str) -> None:
         """A producer commits or aborts."""
@@ -100,7 +106,7 @@ class Transacting:
         self._change(
             name,
             lambda coordinator: coordinator.end(name, Producer(number, epoch), commit=bool(commit)),
-            lambda error: broker.answer(client, message, (CODES[error],)),
+            lambda error, producer: broker.answer(client, message, (CODES[error], *producer)),
             "its producer asked for it",
         )
 
@@ -110,50 +116,64 @@ class Transacting:
         if CODES["NONE"] == error:
             self._marked(*order)
 
-    def _change(self, name: str, act: Callable[[Coordinator], None], then: Callable[[str], None], reason: str = "") -> None:
+    def _change(
+        self,
+        name: str,
+        act: Callable[[Coordinator], Producer],
+        then: Callable[[str, Producer], None],
+        reason: str = "",
+    ) -> None:
         """Let the coordinator decide something, keep what it decided, and then tell the outcome."""
         if self._coordinator is None:
-            then("NOT_COORDINATOR")
+            then("NOT_COORDINATOR", _NOBODY)
             return
-        error = "NONE"
+        if name in self._saving:
+            then("CONCURRENT_TRANSACTIONS", _NOBODY)
+            return
+        error, producer = "NONE", _NOBODY
         try:
-            act(self._coordinator)
+            producer = act(self._coordinator)
         except Refused as refused:
             # Fencing a predecessor changes the state although the answer is to ask again.
             error = refused.error
-        self._save(name, lambda outcome: then(error if outcome == "NONE" else outcome), reason)
+        self._save(name, lambda outcome: then(error if outcome == "NONE" else at_coordinator(outcome), producer), reason)
 
     def _save(self, name: str, then: Callable[[str], None], reason: str) -> None:
         """Keep a transaction's state in the log if it is a new one; go on when that is replicated."""
         broker, sim, coordinator = self._broker, self._broker.sim, self._coordinator
         assert coordinator is not None
-        before = self._saved.get(name)
+        before, kept = self._saved.get(name), coordinator.kept(name)
+        if kept is None or kept == before:
+            then("NONE")
+            return
         try:
-            kept = coordinator.kept(name)
-        except KeyError:
-            then("NONE")
+            broker.led(broker.layout.transactions).replica.check("all")
+        except Refused as refused:
+            self._take_back(coordinator, name)
+            then(refused.error)
             return
-        if kept == before:
-            then("NONE")
-            return
+        self._saving.add(name)
         self._saved[name] = kept
         self._note(name, before, kept, reason)
         self._reschedule()
-        state = sim.message("transaction_state", name, self._written(kept))
 
         def saved(outcome: str) -> None:
-            if outcome == "NONE" and kept.state in ("PrepareCommit", "PrepareAbort"):
-                self._send_markers(name)
+            if self._coordinator is coordinator:
+                self._saving.discard(name)
+                if name in coordinator.ending:
+                    # Even if there are too few replicas by now it is in the log, and will stay.
+                    self._send_markers(coordinator, name)
             then(outcome)
 
-        try:
-            broker.append(broker.layout.transactions, Entry(0, state.id, key=name, timestamp=int(sim.now)), saved)
-        except Refused as refused:
-            # What can't be kept has not been decided.
-            if before is not None:
-                coordinator.restore(name, before)
-                self._saved[name] = before
-            then(refused.error)
+        state = sim.message("transaction_state", name, self._written(kept))
+        broker.append(broker.layout.transactions, Entry(0, state.id, key=name, timestamp=int(sim.now)), saved)
+
+    def _take_back(self, coordinator: Coordinator, name: str) -> None:
+        """What can't be kept has not been decided: what time or markers have brought about is tried again."""
+        coordinator.restore(name, self._saved.get(name))
+        if name in coordinator.ending:
+            self._broker.sim.call_later(RETRY_BACKOFF_MS, self._send_markers, coordinator, name)
+        self._reschedule(RETRY_BACKOFF_MS)
 
     def _note(self, name: str, before: Kept | None, kept: Kept, reason: str) -> None:
         sim, called = self._broker.sim, self._broker.sim.value(name)
@@ -166,18 +186,15 @@ class Transacting:
         if kept.state != was and kept.state.startswith("Complete"):
             sim.record(CONCLUDED, None, called, sim.value("commit" if kept.state == "CompleteCommit" else "abort"))
 
-    def _send_markers(self, name: str) -> None:
-        if self._coordinator is None or self._broker.stopped:
-            return
-        for marker in self._coordinator.markers(name):
-            self._send_marker(name, marker)
+    def _send_markers(self, coordinator: Coordinator, name: str) -> None:
+        for marker in coordinator.markers(name):
+            self._send_marker(coordinator, name, marker)
 
-    def _send_marker(self, name: str, marker: Marker) -> None:
+    def _send_marker(self, coordinator: Coordinator, name: str, marker: Marker) -> None:
         """Order a marker, and again until it is written."""
         broker, sim = self._broker, self._broker.sim
-        if self._coordinator is None or broker.stopped or marker not in self._coordinator.markers(name):
+        if self._coordinator is not coordinator or broker.stopped or marker not in coordinator.markers(name):
             return
-        assert isinstance(marker.target, TopicPartition)
         number = broker.layout.numbers[marker.target]
         order = sim.envelope("write_marker", None, (*marker.producer, int(marker.commit), number))
         leader = broker.states[number].leader
@@ -190,35 +207,37 @@ class Transacting:
             broker.write_marker(order, written)
         elif leader is not None:
             sim.send(leader, order)
-        sim.call_later(RETRY_BACKOFF_MS, self._send_marker, name, marker)
+        sim.call_later(RETRY_BACKOFF_MS, self._send_marker, coordinator, name, marker)
 
     def _marked(self, producer: int, epoch: int, commit: int, number: int) -> None:
         """A marker is in its log."""
-        if self._coordinator is None:
+        coordinator = self._coordinator
+        if coordinator is None:
             return
         target = self._broker.layout.partitions[number]
-        for name in self._coordinator.ending:
-            if Marker(Producer(producer, epoch), bool(commit), target) in self._coordinator.markers(name):
-                self._coordinator.marked(name, target)
-                if not self._coordinator.markers(name):
+        for name in coordinator.ending:
+            if Marker(Producer(producer, epoch), bool(commit), target) in coordinator.markers(name):
+                coordinator.marked(name, target)
+                if not coordinator.markers(name):
                     self._save(name, lambda outcome: None, "")
 
-    def _reschedule(self) -> None:
+    def _reschedule(self, least: float = 0.0) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         if self._coordinator is not None and self._coordinator.deadline != math.inf:
-            wait = max(0.0, self._coordinator.deadline - self._broker.sim.now)
+            wait = max(least, self._coordinator.deadline - self._broker.sim.now)
             self._timer = self._broker.sim.call_later(wait, self._expire)
 
     def _expire(self) -> None:
         if self._coordinator is None or self._broker.stopped:
             return
-        for name in self._coordinator.expire(self._broker.sim.now):
+        for name in self._coordinator.expire(self._broker.sim.now, busy=self._saving):
             self._save(name, lambda outcome: None, "it was open for too long")
+        self._reschedule(RETRY_BACKOFF_MS)
 
     def _written(self, kept: Kept) -> list[Any]:
-        targets = [self._broker.layout.numbers[each] for each in kept.targets if isinstance(each, TopicPartition)]
+        targets = [self._broker.layout.numbers[each] for each in kept.targets]
         return [*kept.producer, kept.timeout, kept.state, None if kept.began == math.inf else kept.began, targets]
 
     def _read(self, payload: Any) -> Kept:

@@ -1,13 +1,14 @@
 """Who may write under a transactional id, and how its transaction ends everywhere or nowhere: the coordinator's decisions.
 
-Sources: KIP-98; ``TransactionCoordinator``, ``TransactionMetadata`` and ``TransactionState`` of Apache Kafka 4.0, with
-``transaction.version`` below 2 (KIP-890's new epoch for every transaction is left out).
+Sources: KIP-98; KIP-890 (``transaction.version`` 2, the default in 4.0): every transaction ends with a new epoch, so that what
+its producer had sent before and arrives after is refused; ``TransactionCoordinator`` and ``TransactionMetadata`` of Apache
+Kafka 4.0.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from itertools import count
 from typing import Literal, NamedTuple
 
@@ -28,12 +29,12 @@ class Producer(NamedTuple):
 
 
 class Marker(NamedTuple):
-    """What is to be written to one partition, or for one group's offsets, to end a transaction there."""
+    """What is to be written to one partition (the groups' offsets are one, too) to end a transaction there."""
 
     producer: Producer
+    """With the epoch that the producer will have after it."""
     commit: bool
-    target: TopicPartition | str
-    """A partition, or the name of a group."""
+    target: TopicPartition
 
 
 class Kept(NamedTuple):
@@ -44,7 +45,7 @@ class Kept(NamedTuple):
     state: State
     began: float
     """Infinite if nothing is open."""
-    targets: tuple[TopicPartition | str, ...]
+    targets: tuple[TopicPartition, ...]
 
 
 class _Transaction:
@@ -56,7 +57,7 @@ class _Transaction:
         self.timeout = timeout
         self.state: State = "Empty"
         self.began = math.inf
-        self.targets: dict[TopicPartition | str, None] = {}
+        self.targets: dict[TopicPartition, None] = {}
         """What it has touched; while it ends: what has no marker yet."""
 
 
@@ -78,13 +79,18 @@ class Coordinator:
         """How far its transaction is."""
         return self._transactions[transactional_id].state
 
-    def kept(self, transactional_id: str) -> Kept:
-        """All that has to outlive this coordinator."""
-        known = self._transactions[transactional_id]
+    def kept(self, transactional_id: str) -> Kept | None:
+        """All that has to outlive this coordinator; None for an id that it does not know."""
+        known = self._transactions.get(transactional_id)
+        if known is None:
+            return None
         return Kept(Producer(known.id, known.epoch), known.timeout, known.state, known.began, tuple(known.targets))
 
-    def restore(self, transactional_id: str, kept: Kept) -> None:
-        """Go on from what another coordinator has kept."""
+    def restore(self, transactional_id: str, kept: Kept | None) -> None:
+        """Go on from what was kept: by another coordinator, or before a change that could not be kept."""
+        if kept is None:
+            self._transactions.pop(transactional_id, None)
+            return
         known = self._transactions[transactional_id] = _Transaction(kept.producer.id, kept.timeout)
         known.epoch, known.state, known.began = kept.producer.epoch, kept.state, kept.began
         known.targets = dict.fromkeys(kept.targets)
@@ -123,8 +129,8 @@ class Coordinator:
             known.epoch += 1
         return Producer(known.id, known.epoch)
 
-    def add(self, now: float, transactional_id: str, producer: Producer, targets: Iterable[TopicPartition | str]) -> None:
-        """The transaction is about to write to these partitions, or to commit offsets of these groups; the first opens it.
+    def add(self, now: float, transactional_id: str, producer: Producer, targets: Iterable[TopicPartition]) -> None:
+        """The transaction is about to write to these partitions; the first opens it.
 
         Raises `Refused`: INVALID_PRODUCER_ID_MAPPING, PRODUCER_FENCED (another has taken its place, or it timed out),
         CONCURRENT_TRANSACTIONS (the last one is still being ended: ask again).
@@ -138,21 +144,25 @@ class Coordinator:
             known.state, known.began = "Ongoing", now
         known.targets |= dict.fromkeys(targets)
 
-    def end(self, transactional_id: str, producer: Producer, *, commit: bool) -> None:
-        """Commit or abort. From here on the outcome is decided; the markers that tell it are `markers`.
+    def end(self, transactional_id: str, producer: Producer, *, commit: bool) -> Producer:
+        """Commit or abort: the producer as it goes on. From here on the outcome is decided; the markers that tell it are
+        `markers`.
 
-        Asking again for the same is fine. Raises `Refused`: as `add`; INVALID_TXN_STATE where there is no transaction, or
-        it is ending the other way.
+        Asking again for the same, as who one was then, is fine. Raises `Refused`: as `add`; INVALID_TXN_STATE where there is no
+        transaction.
         """
-        known = self._known(transactional_id, producer)
         way = "Commit" if commit else "Abort"
-        if known.state == f"Complete{way}":
-            return
-        if known.state == f"Prepare{way}":
-            raise Refused("CONCURRENT_TRANSACTIONS", f"the transaction of {transactional_id} is being ended; ask again.")
+        before = self._transactions.get(transactional_id)
+        if before is not None and producer == (before.id, before.epoch - 1):
+            if before.state == f"Complete{way}":
+                return Producer(before.id, before.epoch)
+            if before.state == f"Prepare{way}":
+                raise Refused("CONCURRENT_TRANSACTIONS", f"the transaction of {transactional_id} is being ended; ask again.")
+        known = self._known(transactional_id, producer)
         if known.state != "Ongoing":
             raise Refused("INVALID_TXN_STATE", f"{transactional_id} can't {way.lower()}: its transaction is {known.state}.")
         self._begin_to_end(known, commit=commit)
+        return Producer(known.id, known.epoch)
 
     def markers(self, transactional_id: str) -> tuple[Marker, ...]:
         """What is still to be written to end its transaction."""
@@ -162,7 +172,7 @@ class Coordinator:
         producer = Producer(known.id, known.epoch)
         return tuple(Marker(producer, known.state == "PrepareCommit", target) for target in known.targets)
 
-    def marked(self, transactional_id: str, target: TopicPartition | str) -> None:
+    def marked(self, transactional_id: str, target: TopicPartition) -> None:
         """A marker is in its log. With the last one the transaction is complete."""
         known = self._transactions[transactional_id]
         if known.state not in ("PrepareCommit", "PrepareAbort"):
@@ -170,20 +180,22 @@ class Coordinator:
         known.targets.pop(target, None)
         self._complete(known)
 
-    def expire(self, now: float) -> list[str]:
+    def expire(self, now: float, busy: Container[str] = ()) -> list[str]:
         """Abort what has been open for longer than its producer's ``transaction.timeout.ms``, and fence that producer; the
-        transactional ids."""
-        late = [name for name, each in self._transactions.items() if each.began + each.timeout <= now]
+        transactional ids. The ``busy`` ones are passed over this time."""
+        late = [name for name, each in self._transactions.items() if each.began + each.timeout <= now and name not in busy]
         for name in late:
             self._fence_and_abort(self._transactions[name])
         return late
 
     def _fence_and_abort(self, known: _Transaction) -> None:
-        # The markers carry the next epoch, so that the partitions refuse what the fenced producer still sends.
+        # Two epochs further it can't be taken for the one who asked for this end.
         known.epoch += 1
         self._begin_to_end(known, commit=False)
 
     def _begin_to_end(self, known: _Transaction, *, commit: bool) -> None:
+        # The markers carry the next epoch: partitions refuse from then on what belongs to this transaction and comes late.
+        known.epoch += 1
         known.state = "PrepareCommit" if commit else "PrepareAbort"
         known.began = math.inf
         self._complete(known)

@@ -76,7 +76,7 @@ class Meeting:
             else:
                 self._join(name)
         elif reply.to == "join":
-            decided = consumer.joined(reply, self.partitions)
+            decided = consumer.joined(self.now, reply, self.partitions)
             self._due += self.group.sync(
                 self.now, name, consumer.member_id, consumer.generation, decided, instance_id=consumer.instance_id
             )

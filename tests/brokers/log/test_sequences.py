@@ -75,7 +75,7 @@ def test_a_new_epoch_begins_with_zero() -> None:
 def test_a_marker_alone_fences_too() -> None:
     partition = Partition()
     partition.send(0)
-    partition.sequences.marked(0, 7, 1)
+    partition.sequences.marked(0, 7, 1, 0)
 
     with pytest.raises(Refused, match="INVALID_PRODUCER_EPOCH"):
         partition.send(1)

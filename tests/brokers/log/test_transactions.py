@@ -14,6 +14,7 @@ from simulator.brokers.log.transactions import LAST_EPOCH, Coordinator, Marker, 
 
 OUT = TopicPartition("out", 0)
 IN = TopicPartition("in", 0)
+GROUPS = TopicPartition("__consumer_offsets", 0)
 
 
 class Broker:
@@ -44,14 +45,14 @@ class Broker:
         self.log.append(Entry(0, value, len(self.log), producer_id=producer.id, transactional=True))
 
     def send_offset(self, producer: Producer, offset: int, now: float = 0) -> None:
-        self.coordinator.add(now, "t", producer, ["g"])
+        self.coordinator.add(now, "t", producer, [GROUPS])
         self.offsets.commit_in_transaction(producer.id, IN, offset)
 
     def write_markers(self) -> None:
         for marker in self.coordinator.markers("t"):
             if marker.target == OUT:
                 self.transactions.marked(marker.producer.id, len(self.log), commit=marker.commit)
-                self.sequences.marked(0, *marker.producer)
+                self.sequences.marked(0, *marker.producer, len(self.log))
                 told = "commit" if marker.commit else "abort"
                 self.log.append(
                     Entry(0, None, len(self.log), producer_id=marker.producer.id, transactional=True, marker=told)
@@ -60,9 +61,11 @@ class Broker:
                 self.offsets.marked(marker.producer.id, commit=marker.commit)
             self.coordinator.marked("t", marker.target)
 
-    def end(self, producer: Producer, *, commit: bool = True) -> None:
-        self.coordinator.end("t", producer, commit=commit)
+    def end(self, producer: Producer, *, commit: bool = True) -> Producer:
+        """The producer as it goes on."""
+        after = self.coordinator.end("t", producer, commit=commit)
         self.write_markers()
+        return after
 
     def committed(self) -> list[tuple[int, str]]:
         stable = self.transactions.last_stable(len(self.log))
@@ -79,8 +82,8 @@ def test_a_marker_takes_an_offset_that_no_reader_is_given() -> None:
     broker = Broker()
     producer = broker.begin()
     broker.send(producer, 0, "a")
-    broker.end(producer)
-    broker.send(producer, 1, "b")
+    producer = broker.end(producer)
+    broker.send(producer, 0, "b")
     broker.end(producer)
 
     assert broker.committed() == [(0, "a"), (2, "b")]
@@ -91,8 +94,8 @@ def test_what_was_aborted_is_in_the_log_but_not_for_read_committed() -> None:
     broker = Broker()
     producer = broker.begin()
     broker.send(producer, 0, "a")
-    broker.end(producer, commit=False)
-    broker.send(producer, 1, "b")
+    producer = broker.end(producer, commit=False)
+    broker.send(producer, 0, "b")
     broker.end(producer)
 
     assert broker.committed() == [(2, "b")]
@@ -147,7 +150,7 @@ def test_offsets_count_when_the_transaction_commits_and_not_when_it_aborts() -> 
     while_open = broker.offsets.fetch(IN)
     with pytest.raises(Refused, match="UNSTABLE_OFFSET_COMMIT"):
         broker.offsets.fetch(IN, require_stable=True)
-    broker.end(producer)
+    producer = broker.end(producer)
     broker.send_offset(producer, 7)
     broker.end(producer, commit=False)
 
@@ -163,7 +166,7 @@ def test_a_successor_aborts_what_its_predecessor_left_open_and_fences_it() -> No
         broker.coordinator.init_producer(0, "t")
     successor = broker.begin()
 
-    assert (successor.id, successor.epoch) == (zombie.id, 2)
+    assert (successor.id, successor.epoch) == (zombie.id, 3)
     assert broker.committed() == []
     with pytest.raises(Refused, match="PRODUCER_FENCED"):
         broker.end(zombie)
@@ -190,14 +193,14 @@ def test_the_outcome_is_decided_before_the_markers_are_written() -> None:
     broker = Broker()
     producer = broker.begin()
     broker.send(producer, 0, "a")
-    broker.coordinator.end("t", producer, commit=True)
+    after = broker.coordinator.end("t", producer, commit=True)
 
-    with pytest.raises(Refused, match="INVALID_TXN_STATE"):
+    with pytest.raises(Refused, match="PRODUCER_FENCED"):
         broker.coordinator.end("t", producer, commit=False)
     with pytest.raises(Refused, match="CONCURRENT_TRANSACTIONS"):
-        broker.coordinator.add(0, "t", producer, [OUT])
+        broker.coordinator.add(0, "t", after, [OUT])
 
-    assert broker.coordinator.markers("t") == (Marker(producer, True, OUT),)
+    assert broker.coordinator.markers("t") == (Marker(after, True, OUT),)
     assert broker.committed() == []
 
 
@@ -205,11 +208,43 @@ def test_ending_twice_the_same_way_is_fine() -> None:
     broker = Broker()
     producer = broker.begin()
     broker.send(producer, 0, "a")
-    broker.end(producer)
+    after = broker.end(producer)
 
-    broker.end(producer)
+    again = broker.end(producer)
 
+    assert again == after == Producer(producer.id, producer.epoch + 1)
     assert broker.coordinator.state("t") == "CompleteCommit"
+
+
+def test_asking_again_while_the_markers_are_written_is_answered_later() -> None:
+    broker = Broker()
+    producer = broker.begin()
+    broker.send(producer, 0, "a")
+    broker.coordinator.end("t", producer, commit=True)
+
+    with pytest.raises(Refused, match="CONCURRENT_TRANSACTIONS"):
+        broker.coordinator.end("t", producer, commit=True)
+
+
+def test_what_a_transaction_sent_and_arrives_after_its_end_is_refused() -> None:
+    broker = Broker()
+    producer = broker.begin()
+    broker.send(producer, 0, "a")
+    broker.end(producer, commit=False)
+
+    with pytest.raises(Refused, match="INVALID_PRODUCER_EPOCH"):
+        broker.sequences.check(*producer, 1)
+
+
+def test_the_next_transaction_counts_from_0() -> None:
+    broker = Broker()
+    producer = broker.begin()
+    broker.send(producer, 0, "a")
+    after = broker.end(producer)
+
+    with pytest.raises(Refused, match="OUT_OF_ORDER_SEQUENCE_NUMBER"):
+        broker.sequences.check(*after, 1)
+    assert broker.sequences.check(*after, 0) is None
 
 
 def test_there_is_nothing_to_commit_before_anything_was_written() -> None:
@@ -278,7 +313,7 @@ class Processor:
                 yield
             self.broker.send_offset(self.producer, self.place)
             yield
-            self.broker.coordinator.end("t", self.producer, commit=True)
+            self.producer, self.sequence = self.broker.coordinator.end("t", self.producer, commit=True), 0
             yield
             self.broker.write_markers()
 
