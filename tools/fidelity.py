@@ -71,7 +71,7 @@ def _row(system: System, row: Mechanism) -> tuple[str, ...]:
 
 
 def _setting(setting: Setting) -> tuple[str, ...]:
-    here = ", ".join(f"`{place}`" for place in setting.here) or "–"
+    here = ", ".join(f"`{place}`" for place in setting.here) or "not here"
     if setting.here_default is not None:
         here += f" = {valued(setting.here_default, setting.unit)}: {setting.why}"
     return f"`{setting.name}`", valued(setting.default, setting.unit), here, setting.source

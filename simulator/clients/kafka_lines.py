@@ -84,6 +84,10 @@ class Line:
             return first is self._numbered[0]
         if self.identity != identity:
             return not self._numbered
+        if self._wanted == 0 and self._numbered:
+            # A leader that does not know the producer takes any number for its first. So the first batch goes alone: over TCP
+            # nothing gets there behind what got lost, here it does.
+            return False
         return self._doubtful is None
 
     def number_next(self, batch: Batch, identity: tuple[int, int]) -> None:

@@ -8,32 +8,38 @@ from simulator.message import Message
 from simulator.reading.clusters import cluster, destinations, topic_of
 from simulator.reading.lineage import births
 from simulator.reading.memo import remembered
-from simulator.reading.parties import extent, in_cluster, members
+from simulator.reading.parties import extent, in_cluster, members, queues
 from simulator.reading.replicas import replicas
 from simulator.trace import Step, Trace
 from simulator.values import Span
-from simulator.vocabulary import DEMOTED, PROMOTED
+from simulator.vocabulary import CRASHED, DEMOTED, PROMOTED, READIED, RETURNED, ROUTED
 
 
 @frozen
 class LostWrite:
-    """A record that was acknowledged and is in the log no more."""
+    """A record that was acknowledged and that its broker has lost."""
 
     message: Message
-    partition: int | str
-    offset: int
-    """Where it was said to be."""
+    place: int | str
+    """The partition that it was said to be in, or the queue that it was in, or the exchange that found no queue for it."""
     why: str
     """The end of a sentence; empty where the trace does not tell."""
     steps: tuple[Step, ...]
-    """Its birth, its acknowledgement, and what took it away: the election of a leader without it, and the cut."""
+    """Its birth, its acknowledgement, and what took it away: the election of a leader without it, and the cut, say."""
 
 
 def acknowledged(trace: Trace, topic: str | None = None) -> dict[int, tuple[int, int, int]]:
-    """What a producer knows to be stored, in a topic or anywhere: by record (step, partition as in rows, offset)."""
+    """What a producer knows to be stored, in a topic or anywhere: by record (step, partition as in rows, offset).
+
+    What a queue has confirmed is at (-1, -1).
+    """
     found: dict[int, tuple[int, int, int]] = {}
     for index, _, _, _, message, _, a, b, _ in trace.rows("acknowledged"):
         found.setdefault(message, (index, a, b))
+    kept = {trace.node_index(name) for name in queues(trace)}
+    for index, _, _, _, message, _, _, source, _ in trace.rows("completed") if kept else ():
+        if source in kept:
+            found.setdefault(message, (index, -1, -1))
     if topic is None:
         return found
     if in_cluster(trace, topic):
@@ -43,20 +49,29 @@ def acknowledged(trace: Trace, topic: str | None = None) -> dict[int, tuple[int,
 
 
 def lost_writes(trace: Trace, topic: str | None = None) -> list[LostWrite]:
-    """What was acknowledged, in a topic or anywhere, and is not in the log at the end, in the order of acknowledgements.
+    """What was acknowledged, in a topic or queue or anywhere, and that its broker has lost, in the order of acknowledgements.
 
-    In a cluster the log is that of a partition's leader. What retention or compaction took out is not lost: it was meant to go.
+    A log has lost what is not in it at the end; in a cluster that is the log of a partition's leader. A queue has lost what was
+    not persistent when its broker crashed, and a broker with exchanges what it confirmed, had no queue for, and did not give
+    back. What retention, compaction, limits or receivers took out is not lost: it was meant to go.
     """
     logs, born = replicas(trace), births(trace)
-    kept = _stored_in_nodes(trace)
+    in_nodes, from_queues = _stored_in_nodes(trace), _lost_by_queues(trace)
     found = []
-    for number, (index, a, offset) in acknowledged(trace, topic).items():
-        if number in kept or number in logs.places:
+    for number, (index, a, at) in acknowledged(trace, topic).items():
+        place: int | str = a
+        why, proof = "", list[int]()
+        if at < 0:
+            if number not in from_queues:
+                continue
+            place, why, proof = from_queues[number]
+        elif number in in_nodes or number in logs.places:
             continue
-        partition: int | str = a if a >= 0 else str(trace.values[-a])
-        why, proof = _what_took_it(trace, number, partition, index) if isinstance(partition, str) else ("", [])
-        steps = [*([born[number].step] if number in born else []), index, *proof]
-        found.append(LostWrite(trace.message(number), partition, offset, why, tuple(trace[each] for each in steps)))
+        elif a < 0:
+            place = str(trace.values[-a])
+            why, proof = _what_took_it(trace, number, place, index)
+        steps = sorted({*([born[number].step] if number in born else []), index, *proof})
+        found.append(LostWrite(trace.message(number), place, why, tuple(trace[each] for each in steps)))
     return found
 
 
@@ -65,6 +80,29 @@ def _stored_in_nodes(trace: Trace) -> frozenset[int]:
     """The records in the logs of topics that are nodes of their own. A place holds what was last appended to it."""
     content = {(row[3], row[6], row[7]): row[4] for row in trace.rows("appended") if row[6] >= 0}
     return frozenset(content.values())
+
+
+@remembered
+def _lost_by_queues(trace: Trace) -> dict[int, tuple[str, str, list[int]]]:
+    """By record: the queue (or exchange), why, and the steps that show it."""
+    gone: dict[int, tuple[str, str, list[int]]] = {}
+    crashed: dict[int, int] = {}
+    routed: set[int] = set()
+    for index, _, kind, node, message, _, a, b, c in trace.rows("crashed", "routed", "readied", "returned", "settled"):
+        if kind == CRASHED:
+            crashed[node] = index
+        elif kind == READIED:
+            routed.add(message)
+            gone.pop(message, None)
+        elif kind == RETURNED:
+            gone.pop(message, None)
+        elif kind == ROUTED:
+            if not b and message not in routed:
+                gone[message] = (str(trace.values[a]), "no queue was there to take it", [index])
+        elif trace.values[c] == "not persistent":
+            proof = [crashed[node], index] if node in crashed else [index]
+            gone[message] = (str(trace.values[a]), f"it was not persistent, and {trace.nodes[node]} crashed", proof)
+    return gone
 
 
 def _aims(trace: Trace) -> dict[int, frozenset[int]]:

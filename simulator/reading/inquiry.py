@@ -190,9 +190,8 @@ class Inquiry:
         nodes, last = self._trace.nodes, self._last.get(number, 0)
         if self._routed.get(number):
             node, value, _ = self._routed[number][-1]
-            read = {getattr(self._trace.scenario.nodes[place], "queue", None) for place in self._places}
             name = self._trace.values[value]
-            aside = "" if name in read else ", where it was set aside,"
+            aside = "" if name in consumed(self._trace, self._name) else ", where it was set aside,"
             return Fate(False, f"it was still in the queue {name} of {nodes[node]}{aside} when the run ended", last)
         if number in self._settled:
             index, how = self._settled[number]

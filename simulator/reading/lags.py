@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 
 from attrs import frozen
@@ -52,43 +52,66 @@ class LagSeries:
         )
 
 
+class _Reign:
+    """Where a log ended when, as long as it only grew."""
+
+    def __init__(self, since: float, times: list[float], ends: list[int]) -> None:
+        self.since = since
+        self.times = times
+        """When it came to each of the `ends`; those before ``since`` are another leader's that this one has, too."""
+        self.ends = ends
+        self.inherited = len(ends)
+
+
 class _Partition:
     """One partition's history: where its log ended when, and what the group had committed when."""
 
     def __init__(self) -> None:
-        self.times: list[float] = []
-        self.ends: list[int] = []
-        """Where the log ended from each of these times on."""
+        self._reigns = [_Reign(0.0, [], [])]
+        """Another one begins where the log got shorter: a leader that knew of less has taken over."""
         self.commit_times: list[float] = []
         self.commits: list[int] = []
         self.start = 0
-        self._turns = [0]
-        """The places in `ends` where it went back: a leader that knew of less has taken over."""
+
+    @property
+    def end(self) -> int:
+        """Where the log ends at last."""
+        ends = self._reigns[-1].ends
+        return ends[-1] if ends else 0
 
     def ends_at(self, time: float, end: int) -> None:
         """From this time on the log ends here."""
-        if self.ends and end < self.ends[-1]:
-            self._turns.append(len(self.ends))
-        self.times.append(time)
-        self.ends.append(end)
+        reign = self._reigns[-1]
+        if end < self.end:
+            kept = bisect_left(reign.ends, end)
+            shared = kept + (end > 0)
+            reign = _Reign(time, reign.times[:shared], [*reign.ends[:kept], end][:shared])
+            self._reigns.append(reign)
+        else:
+            reign.times.append(time)
+            reign.ends.append(end)
 
     def at(self, time: float) -> tuple[int, float]:
         """(messages, ms) behind, at the end of this moment."""
-        now = bisect_right(self.times, time) - 1
+        reign = self._reigns[bisect_right(self._reigns, time, key=lambda each: each.since) - 1]
+        now = bisect_right(reign.times, time)
         place = bisect_right(self.commit_times, time)
         read = self.commits[place - 1] if place else self.start
-        end = self.ends[now] if now >= 0 else 0
+        end = reign.ends[now - 1] if now else 0
         if read >= end:
             return 0, 0.0
-        turn = self._turns[bisect_right(self._turns, now) - 1]
-        return end - read, time - self.times[bisect_right(self.ends, read, turn, now + 1)]
+        return end - read, time - reign.times[bisect_right(reign.ends, read, 0, now)]
 
     def changes(self) -> Iterator[tuple[float, int]]:
         """(time, by how much) for each change of how far the group is behind."""
         end = 0
-        for time, new in zip(self.times, self.ends, strict=True):
-            yield time, new - end
-            end = new
+        for reign in self._reigns:
+            begins = reign.ends[reign.inherited - 1] if reign.inherited else 0
+            yield reign.since, begins - end
+            end = begins
+            for time, new in zip(reign.times[reign.inherited :], reign.ends[reign.inherited :], strict=True):
+                yield time, new - end
+                end = new
         # What is committed beyond the log's end, as of records that are not there, counts for nothing.
         read = self.start
         yield 0.0, -read
@@ -178,7 +201,7 @@ def _follow_topics(trace: Trace, group: str, read: Sequence[str], found: dict[tu
                 continue
             history = found.setdefault((topic, partition), _Partition())
             if kind == APPENDED:
-                history.ends_at(time, len(history.ends) + 1)
+                history.ends_at(time, history.end + 1)
             elif told == value:
                 history.commit_times.append(time)
                 history.commits.append(offset)
@@ -207,7 +230,7 @@ def _follow_cluster(trace: Trace, group: str, read: Sequence[str], found: dict[t
         if kind == ELECTED:
             leader[name] = trace.values[b] or leader[name]
             mark = marks.get((leader[name], name), 0)
-            if mark != (history.ends[-1] if history.ends else 0):
+            if mark != history.end:
                 history.ends_at(time, mark)
         elif kind in (ADVANCED, TRUNCATED):
             marks[at, name] = b if kind == ADVANCED else min(b, marks.get((at, name), 0))

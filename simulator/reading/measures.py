@@ -1,5 +1,6 @@
 """Numbers about a run: pure functions of its trace, gathered here from where each is explained."""
 
+from simulator.reading.depths import depths
 from simulator.reading.distribution import Distribution
 from simulator.reading.durability import LostWrite, leaderless, lost_writes
 from simulator.reading.fates import Missing, losses, missing, pending
@@ -29,7 +30,7 @@ from simulator.reading.work import Little, Stay, little, queue_length, stays, ut
 
 __all__ = [
     "Distribution", "Duplicate", "LagSeries", "Little", "LostWrite", "Missing", "PartitionLag", "Purpose", "Rebalance",
-    "Reordering", "Stay", "availability", "backlog", "downtimes", "duplicates", "end_to_end", "fault_time",
+    "Reordering", "Stay", "availability", "backlog", "depths", "downtimes", "duplicates", "end_to_end", "fault_time",
     "inconsistency_window", "lag", "lag_over_time", "latency", "leaderless", "little", "losses", "lost_writes",
     "messages_on_the_wire", "missing", "pending", "purposes", "queue_length", "rebalances", "reorderings", "stays",
     "throughput", "throughput_over_time", "time_to_first_success", "time_to_recover", "total_lag", "traffic", "transit",

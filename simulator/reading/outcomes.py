@@ -15,7 +15,8 @@ from simulator.reading.flow import end_to_end, inconsistency_window, latency, me
 from simulator.reading.health import availability
 from simulator.reading.lags import backlog
 from simulator.reading.lineage import origins
-from simulator.reading.parties import clients, groups, processors, topics_of
+from simulator.reading.parties import clients, groups, processors, queues, topics_of
+from simulator.reading.purposes import purposes
 from simulator.reading.repeats import duplicates, reorderings
 from simulator.reading.tables import as_html, as_text, named
 from simulator.trace import Trace
@@ -141,8 +142,9 @@ def _of_clients(trace: Trace) -> Iterator[Outcome]:
     within = cluster(trace)
     brokers = {trace.node_index(name) for name in (within.nodes if within is not None else ())}
     yield Outcome("sent again", sum(row[7] > 1 and row[3] not in brokers for row in trace.rows("sent")), "", "lower")
-    if within is not None:
+    if within is not None or queues(trace):
         yield Outcome("acknowledged but lost", len(lost_writes(trace)), "", "lower")
+    if within is not None:
         twice = sum(len(duplicates(trace, topic)) for topic in within.topics)
         yield Outcome("stored twice", twice, "", "lower")
     if any(True for _ in trace.rows("abandoned")):
@@ -185,4 +187,7 @@ def _of_work(trace: Trace, each: bool) -> Iterator[Outcome]:
 def _of_everybody(trace: Trace) -> Iterator[Outcome]:
     if len(processors(trace)) > 1:
         yield from _spread("until everybody knows", inconsistency_window(trace))
-    yield Outcome("messages on the wire", messages_on_the_wire(trace), "", "lower")
+    sent = messages_on_the_wire(trace)
+    yield Outcome("messages on the wire", sent, "", "lower")
+    if cluster(trace) is not None or queues(trace):
+        yield Outcome("of them carrying no record", sent - purposes(trace)["records"], "", "lower")

@@ -15,10 +15,13 @@ from broker to broker; it asks for some, or says that there are none; or it keep
 _FOR: dict[tuple[str, bool], Purpose] = {
     ("produce", False): "records",
     ("letter", False): "records",
+    ("publish", False): "records",
+    ("send_message_batch", False): "records",
     ("ack", True): "acknowledgements",
     ("basic_ack", False): "acknowledgements",
     ("basic_nack", False): "acknowledgements",
     ("delete_message", False): "acknowledgements",
+    ("delete_message_batch", False): "acknowledgements",
     ("commit", False): "acknowledgements",
     ("commit_ack", True): "acknowledgements",
     ("replicate", False): "replication",
@@ -47,7 +50,7 @@ def purposes(trace: Trace) -> dict[Purpose, int]:
         if number in born:
             return "records"
         if name in _HANDED_OUT:
-            return "records" if _brings(trace, number) else "polling"
+            return "records" if carried(trace.message(number)) else "polling"
         if name in _ANSWERS and answered:
             asked = purpose(answered)
             return asked if asked in ("coordination", "polling") else "acknowledgements"
@@ -61,9 +64,3 @@ def purposes(trace: Trace) -> dict[Purpose, int]:
                 known[number] = purpose(number)
             counts[known[number]] += 1
     return counts
-
-
-def _brings(trace: Trace, number: int) -> bool:
-    """Whether a message hands out any record."""
-    message = trace.message(number)
-    return bool(carried(message) if message.kind == "records" else message.payload)

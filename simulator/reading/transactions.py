@@ -95,7 +95,9 @@ def _of_one(trace: Trace, maker: int, ends: dict[int, bool | None]) -> Iterator[
             open_.asked.add(message)
         elif kind == BATCHED:
             asked = batch(trace.message(message))
-            open_.records.update(dict.fromkeys(asked.records if asked is not None else ()))
+            if asked is None or not asked.transactional:
+                continue
+            open_.records.update(dict.fromkeys(asked.records))
         elif kind == ABANDONED:
             open_.records[message] = None
         elif kind == FETCHED:

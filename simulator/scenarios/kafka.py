@@ -38,7 +38,7 @@ def _cluster(*topics: KafkaTopic, brokers: int = 3, **settings: Any) -> list[Nod
 
 
 def leader_dies(
-    acks: Annotated[Acks, "acks: whom the shop waits for (0: nobody, 1: the leader, all: all in sync)"] = "1",
+    acks: Annotated[Acks, "whom the shop waits for (acks)"] = "1",
     between_brokers_ms: Annotated[float, Range(0, 50, unit="ms", label="Time between brokers")] = 10,
     crash: Annotated[bool, "the leader dies after the eighth order"] = True,
 ) -> Scenario:
@@ -62,10 +62,10 @@ def leader_dies(
 
 
 def last_in_sync(
-    min_insync_replicas: Annotated[int, Range(1, 3, label="min.insync.replicas")] = 1,
-    unclean_leader_election_enable: Annotated[bool, "unclean.leader.election.enable"] = False,
+    min_insync_replicas: Annotated[int, Range(1, 3, label="How many must be in sync")] = 1,
+    unclean_leader_election_enable: Annotated[bool, "unclean elections are allowed"] = False,
     comes_back: Annotated[bool, "the leader comes back five seconds after it died"] = True,
-    acks: Annotated[Acks, "acks: whom the shop waits for (0: nobody, 1: the leader, all: all in sync)"] = "all",
+    acks: Annotated[Acks, "whom the shop waits for (acks)"] = "all",
 ) -> Scenario:
     """The followers lose sight of the leader, and then the leader dies.
 
@@ -99,7 +99,7 @@ def consumer_group(
     partitions: Annotated[int, Range(1, 8, label="Partitions of orders")] = 4,
     consumers: Annotated[int, Range(1, 6, label="Consumers at the start")] = 2,
     slow_ms: Annotated[float, Range(40, 600, unit="ms", label="Time billing-1 takes for an order")] = 40,
-    session_timeout_ms: Annotated[float, Range(6_000, 12_000, unit="ms", label="session.timeout.ms")] = 6_000,
+    session_timeout_ms: Annotated[float, Range(6_000, 12_000, unit="ms", label="Session timeout")] = 6_000,
 ) -> Scenario:
     """A group shares a topic's partitions, and at five seconds something changes.
 
@@ -147,11 +147,11 @@ def consumer_group(
 
 def read_process_write(
     processing_guarantee: Annotated[
-        Literal["at_least_once", "exactly_once_v2"], "processing.guarantee of invoicing"
+        Literal["at_least_once", "exactly_once_v2"], "invoicing's processing guarantee"
     ] = "at_least_once",
     crash: Annotated[bool, "invoicing crashes after it has written its third invoice"] = True,
     isolation_level: Annotated[
-        Literal["read_committed", "read_uncommitted"], "isolation.level of the archive, which reads the invoices"
+        Literal["read_committed", "read_uncommitted"], "the isolation level of the archive, which reads invoices"
     ] = "read_committed",
 ) -> Scenario:
     """Invoicing reads orders, sends emails, writes invoices, and crashes before it has noted how far it has come.

@@ -54,7 +54,7 @@ def routing(
 
 
 def one_slow_message(
-    prefetch_count: Annotated[int, Range(0, 12, label="prefetch_count (0: no limit)")] = 0,
+    prefetch_count: Annotated[int, Range(0, 12, label="How many messages each may hold (0: any)")] = 0,
     subscribers: Annotated[int, Range(1, 4, label="Subscribers that share the queue")] = 2,
     slow_ms: Annotated[float, Range(20, 1_000, unit="ms", label="Time the first order takes")] = 500,
     broker_ms: Annotated[float, Range(0, 50, unit="ms", label="Time to or from the broker")] = 2,
@@ -92,8 +92,8 @@ def one_slow_message(
 def poison_message(
     requeue: Annotated[bool, "billing gives an order on which it fails back to the queue"] = True,
     dead_letter_exchange: Annotated[bool, "there is a dead-letter exchange, and a queue behind it"] = False,
-    delivery_limit: Annotated[int | None, Range(1, 10, label="x-delivery-limit (makes it a quorum queue)")] = None,
-    prefetch_count: Annotated[int, Range(1, 10, label="prefetch_count")] = 1,
+    delivery_limit: Annotated[int | None, Range(1, 10, label="How often it may come back")] = None,
+    prefetch_count: Annotated[int, Range(1, 10, label="How many messages billing may hold")] = 1,
     poison: Annotated[bool, "the work on order-3 always fails"] = True,
 ) -> Scenario:
     """Six orders, and the work on the third fails, every time.

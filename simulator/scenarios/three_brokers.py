@@ -14,10 +14,11 @@ from simulator.clients.kafka_consumer import KafkaConsumer
 from simulator.clients.kafka_links import kafka_links
 from simulator.clients.kafka_producer import KafkaProducer
 from simulator.clients.publisher import Publisher
+from simulator.clients.retry import Retry
 from simulator.clients.sqs_consumer import SqsConsumer
 from simulator.clients.sqs_producer import SqsProducer
 from simulator.clients.subscriber import Subscriber
-from simulator.network import Crash, Drop, Fault, Link, LogNormal
+from simulator.network import Crash, Cut, Fault, Link, LogNormal
 from simulator.scenario import Node, Scenario
 from simulator.values import Range, Span
 
@@ -26,10 +27,13 @@ Which = Literal["Kafka", "RabbitMQ", "SQS", "SQS FIFO"]
 _WORKERS = ("billing-1", "billing-2")
 _WORK = LogNormal(40.0, 0.4)
 _DISTANCE = 5.0
-_PATIENCE = 1_000.0
+_PATIENCE = 750.0
 """How long every client waits for an answer before it asks again."""
 
-_LOSSES = Span(1_000, 9_000)
+_BREAKS = (1_200.0, 3_600.0, 7_700.0, 8_900.0, 2_300.0, 9_600.0, 600.0, 4_400.0)
+"""When the network breaks, the first ones first."""
+
+_BREAK = 200.0
 _DOWN_AT, _DOWN_FOR = 5_000.0, 2_000.0
 
 
@@ -38,7 +42,7 @@ def three_brokers(
     careful: Annotated[bool, "everything is set to lose nothing"] = True,
     broker_fails: Annotated[bool, "a machine of the broker is down from 5 to 7 s"] = True,
     billing_crashes: Annotated[bool, "billing-1 crashes in the middle of its work on its 30th order"] = True,
-    loss_percent: Annotated[float, Range(0, 10, unit="%", label="Messages lost between shop and broker, from 1 to 9 s")] = 2,
+    breaks: Annotated[int, Range(0, 8, label="How often the network between shop and broker breaks for 200 ms")] = 3,
     orders_per_second: Annotated[float, Range(5, 40, unit="orders/s", label="Orders per second")] = 20,
 ) -> Scenario:
     """Two hundred orders of twenty customers, two consumers, and one broker of your choice.
@@ -51,11 +55,8 @@ def three_brokers(
     workload = {"every": Poisson(orders_per_second), "keys": UniformKeys(20, prefix="customer-"), "count": 200}
     nodes, links, entrances, machine = build(broker, careful, workload)
     faults: list[Fault] = []
-    if loss_percent:
-        chance = loss_percent / 100.0
-        for entrance in entrances:
-            faults.append(Drop("shop", entrance, during=_LOSSES, probability=chance))
-            faults.append(Drop(entrance, "shop", during=_LOSSES, probability=chance))
+    for start in _BREAKS[:breaks]:
+        faults += [Cut("shop", entrance, during=Span(start, start + _BREAK)) for entrance in entrances]
     if billing_crashes:
         faults.append(Crash("billing-1", after="started", nth=30, restart_after=1_000))
     if broker_fails and machine:
@@ -98,7 +99,13 @@ def _kafka(_: Which, careful: bool, workload: dict[str, Any]) -> _Built:
 
 def _rabbitmq(_: Which, careful: bool, workload: dict[str, Any]) -> _Built:
     shop = Publisher(
-        "shop", routing_key="orders", delivery_mode=2 if careful else 1, confirm=careful, timeout=_PATIENCE, **workload
+        "shop",
+        routing_key="orders",
+        delivery_mode=2 if careful else 1,
+        confirm=careful,
+        timeout=_PATIENCE,
+        retry=Retry(10),
+        **workload,
     )
     billing = [
         Subscriber(
@@ -112,7 +119,7 @@ def _rabbitmq(_: Which, careful: bool, workload: dict[str, Any]) -> _Built:
 def _sqs(which: Which, careful: bool, workload: dict[str, Any]) -> _Built:
     fifo = which == "SQS FIFO"
     queue = SqsQueue("orders.fifo" if fifo else "orders", fifo_queue=fifo, visibility_timeout=5, unreachable=0.005)
-    shop = SqsProducer("shop", timeout=_PATIENCE, **workload)
+    shop = SqsProducer("shop", timeout=_PATIENCE, retry=Retry(10), **workload)
     billing = [
         SqsConsumer(name, group="billing", work=_WORK, max_number_of_messages=10, delete="after" if careful else "before")
         for name in _WORKERS

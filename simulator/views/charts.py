@@ -41,13 +41,17 @@ def spread(taken: Distribution) -> dict[str, Any]:
 
 
 def waiting_chart(trace: Trace) -> dict[str, Any]:
-    """How much waits, over time: each group's lag, or where nobody reads a log, each service's queue.
+    """How much waits, over time: each group's lag; where nobody reads a log, each queue; where there is none, at each service.
 
     One group that reads several partitions has a line for each of them.
     """
     readers = [name for name in groups(trace) if topics_of(trace, name)]
     if readers:
         return {"what": "lag", "unit": "messages", "lines": _lags(trace, readers)}
+    queues = measures.depths(trace)
+    if queues:
+        lines = [line(name, _sampled(trace, series)) for name, series in queues.items()]
+        return {"what": "queue", "unit": "messages", "lines": lines[:MOST_LINES]}
     lines = [line(name, _sampled(trace, measures.queue_length(trace, name))) for name in processors(trace)]
     return {"what": "queue", "unit": "requests", "lines": lines[:MOST_LINES]}
 

@@ -86,12 +86,12 @@ def test_nothing_leaves_before_an_idempotent_producer_has_its_id():
 
 def test_no_more_requests_are_under_way_to_a_broker_than_it_says():
     for most in (1, 2, 5):
-        shop = KafkaProducer("shop", every=1, count=40, linger_ms=0, max_in_flight_requests_per_connection=most)
+        shop = KafkaProducer("shop", every=1, count=100, linger_ms=0, max_in_flight_requests_per_connection=most)
 
         trace = cluster(shop, topics=[KafkaTopic("orders", partitions=1)], latency=10)
 
         assert under_way(trace) == most
-        assert log(trace) == orders(40)
+        assert log(trace) == orders(100)
 
 
 def test_every_partition_has_its_turn_when_few_requests_may_be_under_way():
@@ -133,7 +133,8 @@ def test_records_without_a_key_rather_go_where_fewer_batches_wait():
 
     made = Counter(step["partition"] for step in trace.select("batched"))
     assert made["orders-1"] > 300
-    assert made["orders-0"] == 5
+    # The first batch goes alone, and is not answered.
+    assert made["orders-0"] == 1
 
 
 def test_records_with_and_without_a_key_may_share_a_batch():

@@ -3,7 +3,8 @@
 The cluster lives in a librdkafka handle of its own; any client, in any process, may use it by its address. Creating topics,
 taking brokers down and answering with errors is no part of the client's interface: these are functions of the library itself
 (``rdkafka_mock.h``, experimental), called by their names. The mock does not filter aborted records, fence producers, recognise
-what was sent twice or know in-sync replicas; `kafka_disagreements.json` says where else it differs from a real cluster.
+what was sent twice or know in-sync replicas; where else it differs from a real cluster stands with the other disagreements in
+`simulator/fidelity/kafka.toml`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 
 from simulator.brokers.log.errors import CODES
 
-HOW_TO_INSTALL = 'pip install "confluent-kafka>=2.8", for the platforms that it has wheels for'
+HOW_TO_INSTALL = 'pip install "confluent-kafka>=2.10", for the platforms that it has wheels for'
 
 PRODUCE = 0
 """The number that a produce request has in Kafka's protocol."""

@@ -13,25 +13,23 @@ from typing import Any, NamedTuple
 
 import pika
 import pika.exceptions
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase
 
 from simulator.brokers.queue.broker import Broker
 from simulator.brokers.queue.channel import Channel
 from simulator.brokers.queue.errors import AmqpError
 from simulator.brokers.queue.messages import Cancel, Confirm, Content, Deliver, Envelope, GetOk, Return
 from tests.conformance.rabbitmq_server import RabbitMQServer
+from tests.profiles import some
 
 _PATIENCE = 10.0
 """Seconds within which the real server must show what ours does."""
 
 
-A_FEW = settings(
-    max_examples=80,
-    deadline=None,
-    derandomize=True,
+A_FEW = some(
+    4 / 3,
     # A script that fails is not made smaller: each attempt waits for what never comes.
     phases=[Phase.explicit, Phase.generate],
-    print_blob=False,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 """How random scripts are tried on both."""
@@ -47,18 +45,18 @@ class Seen(NamedTuple):
     expiration: str | None
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Headers in one form, without the one thing that differs: the wall clock's time of a death."""
     if isinstance(value, Mapping):
-        return {name: _plain(held) for name, held in sorted(value.items()) if name != "time"}
+        return {name: plain(held) for name, held in sorted(value.items()) if name != "time"}
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
+        return [plain(each) for each in value]
     return value
 
 
 def _seen(envelope: Envelope) -> Seen:
     content = envelope.content
-    return Seen(envelope.exchange, envelope.routing_key, content.body, _plain(content.headers), content.expiration)
+    return Seen(envelope.exchange, envelope.routing_key, content.body, plain(content.headers), content.expiration)
 
 
 class Ours:
@@ -312,7 +310,7 @@ def _counts(messages: int, consumers: int, is_quorum: bool) -> tuple[int, int | 
 
 
 def _message(method: Any, properties: Any, body: bytes) -> Seen:
-    return Seen(method.exchange, method.routing_key, body.decode(), _plain(properties.headers or {}), properties.expiration)
+    return Seen(method.exchange, method.routing_key, body.decode(), plain(properties.headers or {}), properties.expiration)
 
 
 def _refused(error: Any) -> tuple[str, str, int]:
@@ -366,6 +364,16 @@ class Twin:
     def restart(self) -> None:
         """Stop both brokers in an orderly way and start them again."""
         self._also("restart")
+
+    def held(self, channel: str) -> list[int]:
+        """The delivery tags of what a channel holds unacknowledged, in order."""
+        known = self.ours.channels.get(channel)
+        return list(known.unsettled) if known is not None else []
+
+    def consumers(self, channel: str) -> list[str]:
+        """The tags of a channel's consumers, in the order in which they came."""
+        known = self.ours.channels.get(channel)
+        return list(known.consumers) if known is not None else []
 
     def events(self, channel: str) -> list[Any]:
         """What came to a channel so far."""

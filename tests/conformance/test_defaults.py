@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
+from simulator.brokers.log.group import Group
+from simulator.brokers.log.membership import Membership
+from simulator.brokers.log.replicas import Replica
+from simulator.brokers.log.retention import Log
+from simulator.brokers.log.sequences import Sequences
+from simulator.brokers.log.transactions import Coordinator
 from simulator.fidelity import Value, fidelity_of
 from tests.conformance.recorded import recorded
 
@@ -33,6 +43,20 @@ def test_kafkas_defaults_are_those_of_its_configuration_definitions():
 
     assert told
     assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "decides", [Log, Replica, Sequences, Group, Group.join, Membership, Coordinator, Coordinator.init_producer]
+)
+def test_what_decides_without_a_node_has_kafkas_defaults_too(decides: Callable[..., Any]):
+    known = {setting.name.replace(".", "_"): setting.default for setting in fidelity_of("kafka").settings()}
+    given = {name: each.default for name, each in inspect.signature(decides).parameters.items() if name in known}
+    ours = {name: default for name, default in given.items() if default is not inspect.Parameter.empty}
+
+    assert ours
+    assert {name: ", ".join(each) if isinstance(each, tuple) else each for name, each in ours.items()} == {
+        name: known[name] for name in ours
+    }
 
 
 def test_what_changed_with_kafka_4_0_is_told_as_it_is_since():

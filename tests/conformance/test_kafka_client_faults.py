@@ -74,6 +74,7 @@ def by_our_nodes(keys: list[str], fault: Fault, how: dict[str, Any]) -> list[Any
 KEYS = [f"customer {number % 7}" for number in range(24)]
 FAULTS = {
     "away for a while": Fault(made=10, away=8),
+    "away from the beginning": Fault(made=0, away=8),
     "away after the first record": Fault(made=1, away=8),
     "away for good, and another leads": Fault(made=10, away=None),
 }
@@ -101,7 +102,7 @@ A_FEW = settings(
 
 @given(
     st.lists(st.sampled_from("abcdefgh"), min_size=12, max_size=30),
-    st.builds(Fault, st.integers(1, 8), st.none() | st.integers(1, 4)),
+    st.builds(Fault, st.integers(0, 8), st.none() | st.integers(1, 4)),
     st.sampled_from(list(KEEPS_ORDER.values())),
 )
 @A_FEW

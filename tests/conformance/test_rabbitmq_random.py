@@ -23,7 +23,9 @@ def a_queue(draw: st.DrawFn) -> dict[str, Any]:
     length = draw(st.sampled_from([None, None, 2, 4]))
     if length is not None:
         arguments["x-max-length"] = length
-        arguments["x-overflow"] = draw(st.sampled_from(["drop-head", "reject-publish"]))
+        arguments["x-overflow"] = draw(st.sampled_from(["drop-head", "reject-publish", "reject-publish-dlx"]))
+    if draw(st.integers(0, 4)) == 0:
+        arguments["x-max-length-bytes"] = draw(st.sampled_from([0, 25, 60]))
     if draw(st.booleans()):
         arguments |= {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead"}
     if draw(st.integers(0, 3)) == 0:
@@ -51,7 +53,8 @@ OPERATIONS = st.one_of(
     st.tuples(st.just("publish"), publishings(priorities=True)),
     st.tuples(st.just("publish"), publishings(priorities=True)),
     st.tuples(st.just("get"), st.booleans()),
-    st.tuples(st.just("consume"), st.sampled_from([0, 1, 2, 3]), st.booleans()),
+    st.tuples(st.just("consume"), st.sampled_from([None, 0, 1, 2, 3]), st.booleans()),
+    st.tuples(st.just("limit"), st.sampled_from([0, 1, 2, 3])),
     st.tuples(st.just("ack"), NUMBER, st.booleans()),
     st.tuples(st.just("ack"), NUMBER, st.booleans()),
     st.tuples(st.just("nack"), NUMBER, st.booleans(), st.booleans()),
@@ -76,10 +79,6 @@ class _Player:
     def play(self, channel: str, what: str, *details: Any) -> None:
         getattr(self, f"_{what.replace(' ', '_')}")(channel, *details)
 
-    def _held(self, channel: str) -> list[int]:
-        known = self._brokers.ours.channels.get(channel)
-        return list(known.unsettled) if known is not None else []
-
     def _publish(self, channel: str, properties: dict[str, Any]) -> None:
         self._bodies += 1
         body = f"message {self._bodies}"
@@ -88,29 +87,32 @@ class _Player:
     def _get(self, channel: str, auto_ack: bool) -> None:
         self._do(channel, "basic_get", queue="work", auto_ack=auto_ack)
 
-    def _consume(self, channel: str, prefetch_count: int, auto_ack: bool) -> None:
+    def _consume(self, channel: str, prefetch_count: int | None, auto_ack: bool) -> None:
         self._tags += 1
-        self._do(channel, "basic_qos", prefetch_count=prefetch_count)
+        if prefetch_count is not None:
+            self._do(channel, "basic_qos", prefetch_count=prefetch_count)
         self._do(channel, "basic_consume", queue="work", consumer_tag=f"consumer-{self._tags}", auto_ack=auto_ack)
 
+    def _limit(self, channel: str, prefetch_count: int) -> None:
+        self._do(channel, "basic_qos", prefetch_count=prefetch_count, global_qos=True)
+
     def _ack(self, channel: str, which: int, multiple: bool) -> None:
-        held = self._held(channel)
+        held = self._brokers.held(channel)
         if held:
             self._do(channel, "basic_ack", delivery_tag=held[which % len(held)], multiple=multiple)
 
     def _nack(self, channel: str, which: int, multiple: bool, requeue: bool) -> None:
-        held = self._held(channel)
+        held = self._brokers.held(channel)
         if held:
             self._do(channel, "basic_nack", delivery_tag=held[which % len(held)], multiple=multiple, requeue=requeue)
 
     def _reject(self, channel: str, which: int, requeue: bool) -> None:
-        held = self._held(channel)
+        held = self._brokers.held(channel)
         if held:
             self._do(channel, "basic_reject", delivery_tag=held[which % len(held)], requeue=requeue)
 
     def _cancel(self, channel: str, which: int) -> None:
-        known = self._brokers.ours.channels.get(channel)
-        tags = list(known.consumers) if known is not None else []
+        tags = self._brokers.consumers(channel)
         if tags:
             self._do(channel, "basic_cancel", consumer_tag=tags[which % len(tags)])
 

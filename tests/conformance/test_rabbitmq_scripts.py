@@ -60,6 +60,30 @@ def test_consumers_take_turns_as_far_as_their_prefetch_allows(brokers, kind):
     assert brokers.bodies("one/1")[0] == "1"
 
 
+def test_a_global_prefetch_count_holds_for_a_channel_as_a_whole(brokers):
+    queue(brokers)
+    brokers.do("one/1", "basic_qos", prefetch_count=2)
+    brokers.do("one/1", "basic_qos", prefetch_count=3, global_qos=True)
+    for tag in ("first", "second"):
+        brokers.do("one/1", "basic_consume", queue="work", consumer_tag=tag)
+    publish(brokers, *"123456")
+
+    before = brokers.bodies("one/1")
+    brokers.do("one/1", "basic_ack", delivery_tag=2, multiple=True)
+
+    assert before == ["1", "2", "3"]
+    assert len(brokers.bodies("one/1")) == 5
+
+
+def test_a_quorum_queue_knows_no_global_prefetch_count(brokers):
+    queue(brokers, kind="quorum")
+    brokers.do("one/1", "basic_qos", prefetch_count=3, global_qos=True)
+
+    answer = brokers.do("one/1", "basic_consume", queue="work", consumer_tag="first")
+
+    assert answer == ("refused", "NOT_IMPLEMENTED", 540)
+
+
 def test_what_is_requeued_in_a_classic_queue_goes_where_it_was(brokers):
     queue(brokers)
     publish(brokers, *"12345")

@@ -1,7 +1,7 @@
 import pytest
 
 from simulator.reading import FIRSTS, first, firsts, journey, why
-from tests.reading.written import Maker, Pen, Reader, Server, Shop
+from tests.reading.written import Cluster, Maker, Pen, Reader, Server, Shop
 
 
 def test_why_goes_from_the_root_to_the_step_along_the_causes():
@@ -209,3 +209,37 @@ def test_the_first_duplicate_may_come_in_another_message_of_the_same_operation()
         charged = pen(time, "processed", "payment", charge, attempt=1)
 
     assert first(pen.trace(), "duplicate").index == charged
+
+
+def test_a_record_s_journey_through_a_cluster_tells_how_it_came_and_went():
+    pen = Cluster()
+    order = pen.made(1, "order-1")
+    request = pen.batched(1, order)
+    sent = pen.sent(1, request)
+    pen(2, "delivered", "one", request, sent, source="shop", copy=0)
+    pen.appended(2, order, 0)
+    pen(90, "truncated", "one", partition="orders-0", offset=0, records=1)
+
+    assert [step.kind for step in journey(pen.trace(), order)] == [
+        "created", "batched", "sent", "delivered", "appended", "truncated",
+    ]  # fmt: skip
+
+
+def test_a_reader_s_first_record_from_a_cluster_goes_back_to_how_it_came_into_the_log():
+    pen = Cluster()
+    order = pen.made(1, "order-1")
+    pen.appended(2, order, 0)
+    pen.fetched(9, order, 0)
+    trace = pen.trace()
+
+    assert [step.kind for step in why(trace, next(trace.select("fetched")))] == ["appended", "fetched"]
+
+
+def test_a_record_of_a_cluster_is_a_duplicate_only_if_it_stands_there_twice():
+    pen = Cluster()
+    order = pen.order(1, "order-1", 0)
+    assert first(pen.trace(), "duplicate record") is None
+
+    pen(60, "appended", "one", order, partition="orders-0", offset=1)
+
+    assert first(pen.trace(), "duplicate record").time == 60

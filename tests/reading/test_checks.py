@@ -1,5 +1,5 @@
 from simulator.reading import checks
-from tests.reading.written import Log, Maker, Pen, Reader, Server, Shop
+from tests.reading.written import Cluster, Log, Maker, Pen, Reader, Server, Shop
 
 
 def _all_well() -> Shop:
@@ -233,3 +233,28 @@ def test_a_verdict_shows_its_evidence_in_sentences():
 
     assert lines[0] == "✗ at_most_once: order-17 was processed twice by billing."
     assert lines[2].endswith("billing processed order-17, for the 2nd time.")
+
+
+def test_a_group_that_acts_on_what_is_aborted_is_told_so_with_the_marker():
+    pen = Cluster()
+    order = pen.made(1, "order-1")
+    pen.batched(1, order, transaction=7)
+    pen.stored(2, order, 0)
+    pen.processed(5, order)
+    pen.marked(60, 7, 1, commit=False)
+
+    verdict = checks.no_aborted_read(pen.trace(), "billing")
+
+    assert verdict.sentence == "billing acted on order-1, whose transaction was aborted."
+    assert [step.kind for step in verdict.evidence] == ["created", "processed", "marked"]
+
+
+def test_a_group_that_acts_on_what_is_committed_reads_nothing_aborted():
+    pen = Cluster()
+    order = pen.made(1, "order-1")
+    pen.batched(1, order, transaction=7)
+    pen.stored(2, order, 0)
+    pen.processed(5, order)
+    pen.marked(60, 7, 1, commit=True)
+
+    assert checks.no_aborted_read(pen.trace(), "billing").holds

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from simulator import Caller, Consumer, Link, Producer, Scenario, Service, Topic
+from simulator import (
+    Caller,
+    Consumer,
+    KafkaBroker,
+    KafkaConsumer,
+    KafkaController,
+    KafkaProducer,
+    KafkaTopic,
+    Link,
+    Producer,
+    Scenario,
+    Service,
+    Topic,
+    kafka_links,
+)  # fmt: skip
 from simulator.reading.coupling import must_be_up, must_change, named_by
 from tests.views.shop import shop
 
@@ -65,3 +79,29 @@ def test_one_more_consumer_changes_who_names_the_others():
 def test_an_unknown_name_is_refused_with_the_nearest():
     with pytest.raises(KeyError, match='did you mean "email"'):
         named_by(shop(), "emial")
+
+
+def _cluster(acks, **topic) -> Scenario:
+    nodes = [
+        KafkaProducer("shop", acks=acks), KafkaController("controller", KafkaTopic("orders", **topic)),
+        *(KafkaBroker(name) for name in ("one", "two", "three")), KafkaConsumer("billing"),
+    ]  # fmt: skip
+    return Scenario(nodes, kafka_links(nodes))
+
+
+@pytest.mark.parametrize(
+    ("acks", "topic", "needed"),
+    [
+        ("all", {"replication_factor": 3, "min_insync_replicas": 2}, ()),
+        ("all", {"replication_factor": 3, "min_insync_replicas": 3}, ("one", "two", "three")),
+        (1, {"replication_factor": 3, "min_insync_replicas": 3}, ()),
+        ("all", {"partitions": 2}, ("one", "two")),
+        (0, {}, ()),
+    ],
+)
+def test_in_a_cluster_only_brokers_without_whom_too_few_replicas_are_left_are_needed(acks, topic, needed):
+    assert must_be_up(_cluster(acks, **topic)) == needed
+
+
+def test_a_cluster_s_reader_is_known_to_nobody():
+    assert must_change(_cluster("all")) == ()

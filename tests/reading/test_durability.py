@@ -2,6 +2,7 @@
 
 import pytest
 
+from simulator import Crash, Link, Publisher, RabbitMQ, Scenario, run
 from simulator.reading import checks, measures
 from simulator.values import Span
 from tests.reading.written import Cluster, Shop
@@ -38,7 +39,7 @@ def test_it_is_lost_already_while_its_broker_is_down():
 
     (found,) = measures.lost_writes(pen.trace(), "orders")
 
-    assert (found.message.key, found.partition, found.offset) == ("order-2", "orders-0", 1)
+    assert (found.message.key, found.place) == ("order-2", "orders-0")
     assert found.why == "two leads orders-0 without it"
 
 
@@ -82,7 +83,41 @@ def test_a_topic_on_its_own_is_judged_by_what_was_last_appended_to_each_place():
 
     (found,) = measures.lost_writes(pen.trace(), "orders")
 
-    assert (found.message.key, found.partition, found.why) == ("order-1", 0, "")
+    assert (found.message.key, found.place, found.why) == ("order-1", 0, "")
+
+
+def _confirmed(*faults, **settings):
+    """A publisher's orders, confirmed by a broker that keeps a queue of them."""
+    shop = Publisher("shop", 50, confirm=True, count=10, **settings)
+    nodes = [shop, RabbitMQ("rabbit", queues=["orders"])]
+    return run(Scenario(nodes, [Link("shop", "rabbit")], faults=faults, duration=3_000))
+
+
+def test_what_was_confirmed_and_not_persistent_is_lost_in_a_crash():
+    trace = _confirmed(Crash("rabbit", at=400, restart_after=100), routing_key="orders", delivery_mode=1)
+
+    verdict = checks.no_lost_acknowledged_write(trace)
+
+    assert verdict.sentence.startswith(
+        "order-1 was acknowledged, but was not kept: it was not persistent, and rabbit crashed (and "
+    )
+    assert [step.kind for step in verdict.evidence] == ["created", "completed", "crashed", "settled"]
+
+
+def test_what_was_confirmed_and_persistent_survives_a_crash():
+    trace = _confirmed(Crash("rabbit", at=400, restart_after=100), routing_key="orders", delivery_mode=2)
+
+    assert checks.no_lost_acknowledged_write(trace).sentence == "All 10 acknowledged records were kept."
+
+
+def test_what_was_confirmed_although_no_queue_took_it_is_lost():
+    (first, *_) = measures.lost_writes(_confirmed(routing_key="nowhere"))
+
+    assert (first.message.key, first.why) == ("order-1", "no queue was there to take it")
+
+
+def test_what_came_back_to_its_publisher_is_not_lost():
+    assert measures.lost_writes(_confirmed(routing_key="nowhere", mandatory=True)) == []
 
 
 def test_a_partition_is_leaderless_from_its_leader_s_end_until_the_next_one_hears_of_it():
@@ -113,3 +148,19 @@ def test_late_news_of_an_earlier_epoch_makes_no_leader():
 
 def test_without_a_cluster_nothing_is_leaderless():
     assert measures.leaderless(Shop().trace()) == {}
+
+
+def test_the_longest_gap_without_a_leader_is_told_with_its_ends():
+    pen = Cluster(partitions=2)
+    pen(100, "crashed", "one")
+    for time, partition in ((250, "orders-0"), (350, "orders-1")):
+        pen.led_by(time, "two", 1, "two", partition)
+
+    verdict = checks.always_led(pen.trace())
+
+    assert verdict.sentence == "orders-1 had no leader for 250 ms (and 1 other gap)."
+    assert [step.kind for step in verdict.evidence] == ["crashed", "promoted"]
+
+
+def test_where_the_leader_stays_there_is_always_one():
+    assert checks.always_led(Cluster().trace(), "orders").sentence == "Every partition of orders had a leader all the time."

@@ -30,7 +30,11 @@ from simulator import (
     Uniform,
     ZipfKeys,
 )  # fmt: skip
+from simulator.brokers.log.entries import Entry
+from simulator.brokers.log.protocol import Produce, pack_copies
+from simulator.brokers.log.replicas import FetchResponse
 from simulator.engine import run_with_states
+from simulator.message import Message
 from simulator.network import Fault
 from simulator.reading.flights import carried, flights
 from simulator.reading.frames import Chip, Edit, apply, frames
@@ -355,3 +359,18 @@ def test_taking_an_edit_back_leaves_no_trace_of_it():
     apply(state, [edit], backwards=True)
 
     assert state == {}
+
+
+def test_in_a_cluster_requests_and_answers_of_replication_carry_records():
+    produced = Produce("all", False, -1, -1, 0, -1, (5, 6)).packed()
+    entry = Entry(0, 5, offset=0)
+    copies = pack_copies(0, 0, FetchResponse(0, (entry, entry._replace(offset=1, record=6)), 1)) + pack_copies(1, 6, None)
+
+    messages = [
+        Message(1, "produce", payload=produced),
+        Message(2, "replicate", payload=copies, in_reply_to=1),
+        Message(3, "replicate", payload=(500, 0, 0, 0, -1)),
+        Message(4, "records", payload=(0, 3, 5, 0, 7, 0, 1, 6, -1)),
+    ]
+
+    assert [carried(each) for each in messages] == [(5, 6), (5, 6), (), (5,)]

@@ -142,3 +142,14 @@ def test_a_service_recovers_when_its_queue_is_back_where_it_had_been():
         pen(310 + 10 * place, "started", "shop", request, worker=0)
 
     assert measures.time_to_recover(pen.trace(), "shop") == 220
+
+
+def test_a_node_that_ended_in_good_order_is_down_until_it_starts_again():
+    pen = Shop()
+    pen(100, "stopped", "orders")
+    pen(250, "restarted", "orders", incarnation=1)
+    pen(400, "stopped", "billing")
+    trace = pen.trace()
+
+    assert measures.downtimes(trace, "orders") == [Span(100, 250)]
+    assert measures.downtimes(trace, "billing") == [Span(400, 1_000)]

@@ -3,7 +3,7 @@ import pytest
 from simulator.reading import measures
 from simulator.reading.lags import slope
 from simulator.values import Span
-from tests.reading.written import Reader, Server, Shop
+from tests.reading.written import Cluster, Reader, Server, Shop
 
 
 def test_lag_is_what_is_stored_and_not_committed():
@@ -114,3 +114,56 @@ def test_a_name_that_reads_no_topic_has_no_lag():
 
     with pytest.raises(ValueError, match="the groups here are: billing"):
         measures.lag(trace, "shop")
+
+
+def test_in_a_cluster_the_log_ends_at_the_leader_s_high_watermark():
+    pen = Cluster()
+    pen.order(1, "order-1", 0)
+    order = pen.made(10, "order-2")
+    pen.appended(11, order, 1)
+    pen.assigned(20, "billing", 0)
+    pen.advanced(50, 2, "one")
+    trace = pen.trace()
+
+    assert [measures.total_lag(trace, "billing", at=at) for at in (0, 20, 49, 50)] == [0, 1, 1, 2]
+    (found,) = measures.lag(trace, "billing", at=60)
+    assert (found.topic, found.partition, found.messages, found.ms) == ("orders", 0, 2, 60 - 2)
+
+
+def test_in_a_cluster_what_is_committed_at_the_coordinator_counts():
+    pen = Cluster(partitions=2)
+    for place in range(3):
+        pen.order(10 * place, f"order-{place}", place, "orders-1")
+    pen.committed(50, 2, partition="orders-1")
+    pen.committed(51, 3, group="others", partition="orders-1")
+
+    assert [(each.partition, each.messages) for each in measures.lag(pen.trace(), "billing")] == [(0, 0), (1, 1)]
+    assert measures.backlog(pen.trace(), "billing")[-1] == (50, 1)
+
+
+def test_a_new_leader_that_knows_of_less_shortens_the_lag():
+    pen = Cluster()
+    pen.order(1, "order-1", 0)
+    pen.appended(11, pen.made(10, "order-2"), 1)
+    pen.advanced(12, 2, "one")
+    pen.led_by(50, "two", 1, "two")
+    pen.copied(60, pen.made(55, "order-3"), 1, "two")
+    pen.advanced(60, 2, "two")
+    trace = pen.trace()
+
+    (series,) = measures.lag_over_time(trace, "billing", every=15, during=Span(20, 80))
+
+    assert series.messages == (2, 2, 1, 2, 2)
+    # The first order could be read from 2 ms on, at either leader.
+    assert series.ms == tuple(time - 2 for time in series.times)
+    assert measures.backlog(trace, "billing") == [(0, 0), (2, 1), (12, 2), (50, 1), (60, 2)]
+
+
+def test_in_a_cluster_a_group_begins_where_its_reset_says():
+    pen = Cluster()
+    for place in range(3):
+        pen.order(10 * place, f"order-{place}", place)
+    pen.assigned(40, "billing", -1)
+    pen(45, "reset", "billing", partition="orders-0", offset=2)
+
+    assert measures.total_lag(pen.trace(), "billing") == 1

@@ -171,26 +171,17 @@ def test_a_leader_that_is_alone_accepts_orders_or_refuses_them():
     assert told_while_alone(run(last_in_sync(min_insync_replicas=2))) == 0
 
 
-def without_partitions(trace, member, since=5_000):
-    """The longest time that a consumer had no partition after a moment, in ms."""
-    held, empty, longest = set(), None, 0.0
-    for step in trace.select("assigned", "revoked", node=member):
-        if step.kind == "assigned":
-            if empty is not None and step.time > since:
-                longest = max(longest, step.time - empty)
-            held.add(step["partition"])
-            empty = None
-        else:
-            held.discard(step["partition"])
-            empty = step.time if not held else None
-    return longest
-
-
 def test_an_eager_group_waits_for_its_slowest_member_and_a_cooperative_one_does_not():
-    eager, cooperative = (run(consumer_group(protocol=protocol, slow_ms=200)) for protocol in ("eager", "cooperative"))
+    stopped = {
+        protocol: sum(
+            each.stopped.get("billing-2", 0)
+            for each in measures.rebalances(run(consumer_group(protocol=protocol, slow_ms=200)), "billing")
+        )
+        for protocol in ("eager", "cooperative")
+    }
 
-    assert without_partitions(eager, "billing-2") > 500
-    assert without_partitions(cooperative, "billing-2") == 0
+    assert stopped["eager"] > 500
+    assert stopped["cooperative"] == 0
 
 
 def test_a_killed_consumer_is_missed_after_its_session_timeout_and_one_that_leaves_at_once():

@@ -7,6 +7,7 @@ import pytest
 from simulator import Caller, Consumer, Link, Pause, Producer, Scenario, Service, Span, Topic, run
 from simulator.reading import measures
 from simulator.reading.distribution import Distribution
+from simulator.scenarios import one_slow_message
 from simulator.views.charts import charts, latency_chart, spread, stops, throughput_chart, waiting_chart
 from tests.views.shop import shop
 
@@ -65,6 +66,16 @@ def test_without_a_log_services_show_their_queues():
     (line,) = told["lines"]
     assert (told["what"], line["name"]) == ("queue", "orders")
     assert pairs(line["points"])[-1][1] > 50
+
+
+def test_queues_show_how_much_stands_in_them():
+    hoarded, shared = (waiting_chart(run(one_slow_message(limit))) for limit in (0, 1))
+
+    assert [(told["what"], told["unit"], told["lines"][0]["name"]) for told in (hoarded, shared)] == [
+        ("queue", "messages", "orders")
+    ] * 2
+    assert max(level for _, level in pairs(hoarded["lines"][0]["points"])) <= 1
+    assert max(level for _, level in pairs(shared["lines"][0]["points"])) > 5
 
 
 def test_a_line_over_time_spans_the_whole_run():

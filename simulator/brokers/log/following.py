@@ -7,11 +7,10 @@ back until there is something to copy, or ``replica.fetch.wait.max.ms`` is over.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from simulator.brokers.log.errors import CODES, NAMES, Refused
+from simulator.brokers.log.errors import CODES, Refused
 from simulator.brokers.log.protocol import pack_copies, pack_fetch, unpack_copies
 from simulator.brokers.log.replicas import FetchRequest, FetchResponse
 from simulator.brokers.log.upkeep import note_trimmed
@@ -99,27 +98,23 @@ class Following:
             return
         del self._under_way[leader]
         arrived = sim.cause
-        for number, error, response in unpack_copies(answer.payload, sim.message_of):
+        for number, _, response in unpack_copies(answer.payload, sim.message_of):
             if broker.states[number].leader != leader:
                 continue
             if response is None:
-                self._rest(number, NAMES[error])
+                self._rest(number)
                 continue
-            partition, name = broker.partitions[number], broker.name_of(number)
-            taken = partition.take(sim.now, response)
-            if taken.cut:
-                sim.record(TRUNCATED, None, name, taken.cut_at, taken.cut, cause=arrived)
-            for entry in taken.added:
-                sim.record(REPLICATED, sim.message_of(entry.record), name, entry.offset, cause=arrived)  # type: ignore[arg-type]
-            note_trimmed(broker, number, taken.trimmed)
-            broker.note_mark(number)
+            with sim.as_one():
+                taken, name = broker.partitions[number].take(sim.now, response), broker.name_of(number)
+                if taken.cut:
+                    sim.record(TRUNCATED, None, name, taken.cut_at, taken.cut, cause=arrived)
+                for entry in taken.added:
+                    sim.record(REPLICATED, broker.message_of(entry), name, entry.offset, cause=arrived)
+                note_trimmed(broker, number, taken.trimmed)
+                broker.note_mark(number)
         self.look()
 
-    def _rest(self, number: int, error: str) -> None:
-        if error == "FENCED_LEADER_EPOCH":
-            # There is news on its way from the controller, and no use in asking before it is here.
-            self._resting[number] = math.inf
-            return
+    def _rest(self, number: int) -> None:
         backoff = self._broker.node.replica_fetch_backoff_ms
         self._resting[number] = self._broker.sim.now + backoff
         self._broker.sim.call_later(backoff, self.look)

@@ -23,12 +23,15 @@ from simulator.brokers.queue.messages import (
     Envelope,
     HandedOut,
     Item,
+    QueueGone,
+    QueueMade,
     Requeued,
 )  # fmt: skip
 from simulator.brokers.queue.queue import Queue
+from simulator.brokers.queue.settings import Settings
 from simulator.validation import did_you_mean
 
-BROKER_RESTARTED = "broker restarted"
+BROKER_RESTARTED, CONNECTION_CLOSED = "broker restarted", "its connection closed"
 
 
 class Broker:
@@ -79,6 +82,33 @@ class Broker:
             )
         return found
 
+    def declare_queue(self, wanted: Settings, connection: str, *, named: bool) -> Queue:
+        """Make a queue, unless it is there with the same settings; ``named`` by whoever declares it, and not by the broker.
+
+        Raises RESOURCE_LOCKED, PRECONDITION_FAILED or ACCESS_REFUSED.
+        """
+        name = wanted.name
+        if name not in self.queues:
+            if named and name.startswith("amq."):
+                raise AmqpError("ACCESS_REFUSED", f'queue "{name}": names that begin with "amq." are the broker\'s own.')
+            made = self.queues[name] = Queue(wanted)
+            self.tell(QueueMade(name))
+            return made
+        found = self.queue(name, connection)
+        known = found.settings
+        if known.owner != wanted.owner:
+            raise AmqpError(
+                "RESOURCE_LOCKED",
+                f'queue "{name}" exists, and is {"" if known.owner else "not "}exclusive; '
+                f"declare it as it is, or delete it first.",
+            )
+        if known != wanted:
+            raise AmqpError(
+                "PRECONDITION_FAILED",
+                f'queue "{name}" exists with other settings, {known}; declare it with these, or delete it first.',
+            )
+        return found
+
     # What happens with time.
 
     def next_deadline(self) -> float | None:
@@ -93,23 +123,23 @@ class Broker:
                 if queue.name in self.queues:
                     unused_from = _unused_until(queue)
                     if unused_from is not None and unused_from <= self.now:
-                        self.delete_queue(queue)
+                        self.delete_queue(queue, "nobody used it")
                     else:
                         self.run(queue)
         self.now = max(self.now, now)
 
     # What happens to messages.
 
-    def publish(self, queues: Iterable[str], message: Envelope) -> bool:
-        """Put a message into these queues; false if one of them refuses it."""
+    def publish(self, queues: Iterable[str], message: Envelope, publisher: int | None = None) -> bool:
+        """Put a message of a channel (None: a dead letter) into these queues; false if one of them refuses it."""
         accepted = True
         for name in queues:
             if name in self.queues:
-                accepted = self._enqueue(self.queues[name], message) and accepted
+                accepted = self._enqueue(self.queues[name], message, publisher) and accepted
         return accepted
 
-    def _enqueue(self, queue: Queue, message: Envelope) -> bool:
-        if queue.refuses(message):
+    def _enqueue(self, queue: Queue, message: Envelope, publisher: int | None) -> bool:
+        if queue.refuses(message, publisher):
             if queue.settings.overflow == "reject-publish-dlx":
                 self._die(queue, "maxlen", message)
                 self._bury()
@@ -117,7 +147,7 @@ class Broker:
         item = queue.put(message, self.now)
         self.tell(Enqueued(queue.name, item.place, message))
         # A message goes straight on to a consumer that waits for it: then it neither expires nor is one too many.
-        self._dispatch(queue)
+        self._dispatch(queue, item)
         dropped = self._drop_head(queue)
         # A message that overtakes others by its priority comes to the head unnoticed: if it expires, that shows only when the
         # queue next has a reason to look.
@@ -139,8 +169,8 @@ class Broker:
             queue.look_at = queue.ready[0].expiry if queue.ready else None
         self._bury()
 
-    def _expire(self, queue: Queue) -> None:
-        for item in queue.expired(self.now):
+    def _expire(self, queue: Queue, fresh: Item | None = None) -> None:
+        for item in queue.expired(self.now, fresh):
             self._drop(queue, item, "expired")
         queue.look_at = queue.ready[0].expiry if queue.ready else None
 
@@ -159,9 +189,11 @@ class Broker:
             dropped = True
         return dropped
 
-    def _dispatch(self, queue: Queue) -> None:
-        while queue.ready:
-            consumer = queue.next_consumer()
+    def _dispatch(self, queue: Queue, fresh: Item | None = None) -> None:
+        while True:
+            if queue.is_quorum:
+                self._expire(queue, fresh)
+            consumer = queue.next_consumer() if queue.ready else None
             if consumer is None:
                 return
             item = self.fetch(queue)
@@ -236,10 +268,11 @@ class Broker:
 
     # What happens to queues and to the broker.
 
-    def delete_queue(self, queue: Queue) -> None:
+    def delete_queue(self, queue: Queue, reason: str) -> None:
         """Take a queue away with all that is in it, its bindings, and its consumers, who are told."""
         del self.queues[queue.name]
         self._lose_all(queue)
+        self.tell(QueueGone(queue.name, reason))
         for consumer in queue.consumers:
             self.channels[consumer.channel].consumers.pop(consumer.tag, None)
             self.tell(Cancel(consumer.channel, consumer.tag, queue.name))
@@ -258,14 +291,14 @@ class Broker:
             return
         queue.unused_since = self.now
         if queue.settings.auto_delete:
-            self.delete_queue(queue)
+            self.delete_queue(queue, "its last consumer left")
 
     def close_connection(self, connection: str) -> None:
         """Close all channels of a connection, and delete the queues that were its alone."""
         for channel in [each for each in self.channels.values() if each.connection == connection]:
             channel.close()
         for queue in [each for each in self.queues.values() if each.settings.owner == connection]:
-            self.delete_queue(queue)
+            self.delete_queue(queue, CONNECTION_CLOSED)
 
     def restart(self) -> None:
         """Stop and start again: what is left is what was durable, and in durable classic queues what was persistent. All
@@ -282,6 +315,7 @@ class Broker:
                 queue.unused_since = self.now
             else:
                 self._lose_all(queue)
+                self.tell(QueueGone(name, BROKER_RESTARTED))
         self.queues = left
         self.exchanges.restart(left)
         for queue in left.values():

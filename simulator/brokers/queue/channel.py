@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from simulator.brokers.queue.errors import AmqpError
 from simulator.brokers.queue.exchanges import DEFAULT, Binding, Exchange
+from simulator.brokers.queue.held import Held, lots
 from simulator.brokers.queue.messages import (
+    BindingMade,
     Confirm,
     Content,
     DeclareOk,
@@ -20,7 +22,7 @@ from simulator.brokers.queue.messages import (
     Return,
     Routed,
 )  # fmt: skip
-from simulator.brokers.queue.queue import Queue, Subscription
+from simulator.brokers.queue.queue import Queue, Subscription, Window
 from simulator.brokers.queue.settings import LONGEST, Settings
 
 if TYPE_CHECKING:
@@ -52,17 +54,6 @@ def _operation(method: Callable[Concatenate[Channel, _P], _R]) -> Callable[Conca
     return asked
 
 
-class _Held:
-    """A message that a channel was handed and has not settled."""
-
-    __slots__ = ("consumer", "item", "queue")
-
-    def __init__(self, queue: Queue, item: Item, consumer: Subscription | None) -> None:
-        self.queue = queue
-        self.item = item
-        self.consumer = consumer
-
-
 class Channel:
     """One channel of a connection. Every operation raises AmqpError for what the real broker refuses."""
 
@@ -72,10 +63,11 @@ class Channel:
         self.is_open = True
         self.consumers: dict[str, Subscription] = {}
         self._broker = broker
-        self._held: dict[int, _Held] = {}
+        self._held: dict[int, Held] = {}
         self._delivery_tags = 0
         self._consumer_tags = 0
         self._prefetch_count = 0
+        self._window = Window()
         self._published: int | None = None
         """How many publishings it has numbered; None where none is confirmed."""
 
@@ -83,6 +75,11 @@ class Channel:
     def unsettled(self) -> tuple[int, ...]:
         """The delivery tags of what it holds unacknowledged, in order."""
         return tuple(self._held)
+
+    @property
+    def delivery_tag(self) -> int:
+        """The tag of what it was handed last; 0 if that was nothing yet."""
+        return self._delivery_tags
 
     # Exchanges and queues.
 
@@ -121,7 +118,7 @@ class Channel:
         self, destination: str, source: str, routing_key: str = "", arguments: Mapping[str, Any] | None = None
     ) -> None:
         """Bind an exchange to another one, the source."""
-        self._broker.exchanges.bind(Binding(source, ("exchange", destination), routing_key, arguments or {}))
+        self._bind(Binding(source, ("exchange", destination), routing_key, arguments or {}))
 
     @_operation
     def exchange_unbind(
@@ -143,33 +140,14 @@ class Channel:
     ) -> DeclareOk:
         """Make a queue, unless it is there with the same settings; ``passive`` only asks for it. Without a name it gets one."""
         broker = self._broker
-        known = broker.queues.get(queue)
-        if known is None and passive:
-            broker.queue(queue)
-        if known is not None:
+        if passive:
             found = broker.queue(queue, self.connection)
-        if known is None or not passive:
+        else:
             owner = self.connection if exclusive else None
             wanted = Settings.of(
                 queue or broker.new_name(), durable=durable, auto_delete=auto_delete, owner=owner, arguments=arguments
             )
-            if known is None:
-                if queue.startswith("amq."):
-                    raise AmqpError(
-                        "ACCESS_REFUSED", f'queue "{queue}": names that begin with "amq." are the broker\'s own.'
-                    )
-                found = broker.queues[wanted.name] = Queue(wanted)
-            elif known.settings.owner != wanted.owner:
-                raise AmqpError(
-                    "RESOURCE_LOCKED",
-                    f'queue "{queue}" exists, and is {"" if known.settings.owner else "not "}exclusive; '
-                    f"declare it as it is, or delete it first.",
-                )
-            elif known.settings != wanted:
-                raise AmqpError(
-                    "PRECONDITION_FAILED",
-                    f'queue "{queue}" exists with other settings, {known.settings}; declare it with these, or delete it first.',
-                )
+            found = broker.declare_queue(wanted, self.connection, named=bool(queue))
         found.unused_since = broker.now
         return DeclareOk(found.name, len(found.ready), len(found.consumers))
 
@@ -178,17 +156,27 @@ class Channel:
         self, queue: str, exchange: str, routing_key: str = "", arguments: Mapping[str, Any] | None = None
     ) -> None:
         """Bind a queue to an exchange."""
+        binding = Binding(exchange, ("queue", queue), routing_key, arguments or {})
+        self._broker.exchanges.check(binding)
         self._broker.queue(queue, self.connection)
-        self._broker.exchanges.bind(Binding(exchange, ("queue", queue), routing_key, arguments or {}))
+        self._bind(binding)
+
+    def _bind(self, binding: Binding) -> None:
+        known = self._broker.exchanges.holds(binding)
+        self._broker.exchanges.bind(binding)
+        if not known:
+            self._broker.tell(BindingMade(binding.source, binding.destination[1], binding.routing_key))
 
     @_operation
     def queue_unbind(
         self, queue: str, exchange: str, routing_key: str = "", arguments: Mapping[str, Any] | None = None
     ) -> None:
         """Take such a binding away."""
-        if queue in self._broker.queues:
+        binding = Binding(exchange, ("queue", queue), routing_key, arguments or {})
+        if self._broker.exchanges.holds(binding):
+            # Only then is it asked whose queue that is.
             self._broker.queue(queue, self.connection)
-        self._broker.exchanges.unbind(Binding(exchange, ("queue", queue), routing_key, arguments or {}))
+        self._broker.exchanges.unbind(binding)
 
     @_operation
     def queue_purge(self, queue: str) -> int:
@@ -213,7 +201,7 @@ class Channel:
         if if_empty and deleted.ready:
             raise AmqpError("PRECONDITION_FAILED", f'queue "{queue}" is not empty; purge it, or leave if_empty out.')
         count = len(deleted.ready)
-        broker.delete_queue(deleted)
+        broker.delete_queue(deleted, "deleted")
         return count
 
     # Publishing.
@@ -247,7 +235,7 @@ class Channel:
         if mandatory and not queues:
             broker.tell(Return(self.number, message))
         number = self._published
-        accepted = broker.publish(queues, message)
+        accepted = broker.publish(queues, message, self.number)
         if number is not None:
             broker.tell(Confirm(self.number, number, accepted))
         return number
@@ -255,9 +243,14 @@ class Channel:
     # Consuming.
 
     @_operation
-    def basic_qos(self, prefetch_count: int = 0) -> None:
-        """How many messages each consumer that is started on this channel from now on may hold; 0: any number."""
-        self._prefetch_count = prefetch_count
+    def basic_qos(self, prefetch_count: int = 0, *, global_qos: bool = False) -> None:
+        """How many messages each consumer that is started on this channel from now on may hold; 0: any number. With
+        ``global_qos``, how many all consumers of this channel may hold together. The former ends the latter: ask for it last."""
+        if not global_qos:
+            self._prefetch_count = prefetch_count
+        self._window.limit(prefetch_count if global_qos else 0, len(self._held))
+        for queue in self._queues_relieved():
+            self._broker.run(queue, look=False)
 
     @_operation
     def basic_consume(self, queue: str, *, consumer_tag: str = "", auto_ack: bool = False, exclusive: bool = False) -> str:
@@ -270,8 +263,19 @@ class Channel:
         if consumer_tag in self.consumers:
             raise AmqpError("NOT_ALLOWED", f'this channel has a consumer "{consumer_tag}" already; choose another tag.')
         self._check_exclusive(consumed, exclusive)
+        if consumed.is_quorum and self._window.most:
+            raise AmqpError(
+                "NOT_IMPLEMENTED",
+                f'queue "{queue}" is a quorum queue, which knows no global prefetch count; leave global_qos out.',
+            )
         consumer = Subscription(
-            queue, self.number, consumer_tag, prefetch_count=self._prefetch_count, auto_ack=auto_ack, exclusive=exclusive
+            queue,
+            self.number,
+            consumer_tag,
+            self._window,
+            prefetch_count=self._prefetch_count,
+            auto_ack=auto_ack,
+            exclusive=exclusive,
         )
         self.consumers[consumer_tag] = consumer
         consumed.subscribe(consumer)
@@ -309,13 +313,16 @@ class Channel:
                 "RESOURCE_LOCKED", f'queue "{queue}" has a single active consumer, which basic.get would bypass.'
             )
         asked.unused_since = broker.now
-        broker.run(asked)
+        broker.run(asked, look=False)
         if not asked.ready:
             return None
         item = broker.fetch(asked)
         redelivered = item.delivered
         broker.tell(HandedOut(queue, item.place, self.number, auto_ack, item.envelope))
         tag = self.take(asked, item, None, auto_ack=auto_ack)
+        if asked.is_quorum and auto_ack:
+            # To a quorum queue that is a delivery and its acknowledgement, and with each acknowledgement it looks at its head.
+            broker.run(asked)
         answer = GetOk(tag, redelivered, item.as_delivered(counted=asked.is_quorum), len(asked.ready))
         broker.run(asked, look=False)
         return answer
@@ -325,7 +332,7 @@ class Channel:
         self._delivery_tags += 1
         if not auto_ack:
             queue.hold(item)
-            self._held[self._delivery_tags] = _Held(queue, item, consumer)
+            self._held[self._delivery_tags] = Held(self._delivery_tags, queue, item, consumer)
         return self._delivery_tags
 
     @_operation
@@ -356,7 +363,7 @@ class Channel:
         """Give all that the channel holds back to the queues."""
         self._give_back(self._taken(0, multiple=True), "recover")
 
-    def _taken(self, delivery_tag: int, multiple: bool) -> list[_Held]:
+    def _taken(self, delivery_tag: int, multiple: bool) -> list[Held]:
         held = self._held
         if multiple and delivery_tag == 0:
             tags = list(held)
@@ -369,26 +376,40 @@ class Channel:
             tags = [tag for tag in held if tag <= delivery_tag] if multiple else [delivery_tag]
         return [held.pop(tag) for tag in tags]
 
-    def _settle(self, taken: list[_Held], reason: str) -> None:
-        for each in taken:
-            self._broker.settle(each.queue, each.item, reason)
-        for queue in self._relieve(taken):
+    def _settle(self, taken: list[Held], reason: str) -> None:
+        def settle(queue: Queue, items: list[Item]) -> None:
+            for item in items:
+                self._broker.settle(queue, item, reason)
             self._broker.run(queue, look=False)
 
-    def _give_back(self, taken: list[_Held], reason: str) -> None:
-        for queue in self._relieve(taken):
-            self._broker.give_back(queue, [each.item for each in taken if each.queue is queue], reason)
+        self._by_lots(taken, settle)
 
-    def _relieve(self, taken: list[_Held]) -> list[Queue]:
-        """Tell the consumers that they have room again; the queues that it is about, each once, if they are still there."""
-        queues: dict[str, Queue] = {}
-        for each in taken:
-            if each.consumer is not None:
-                each.consumer.held -= 1
-                each.queue.relieved(each.consumer)
-            if self._broker.queues.get(each.queue.name) is each.queue:
-                queues[each.queue.name] = each.queue
-        return list(queues.values())
+    def _give_back(self, taken: list[Held], reason: str) -> None:
+        self._by_lots(taken, lambda queue, items: self._broker.give_back(queue, items, reason))
+
+    def _by_lots(self, taken: list[Held], act: Callable[[Queue, list[Item]], object]) -> None:
+        """Do this with what was taken, lot by lot. Each lot's consumer has room again at once; what all consumers of the
+        channel may hold together is looked at in the end."""
+        was_open = self._window.is_open
+        for held in lots(taken):
+            queue, consumer = held[0].queue, held[0].consumer
+            if consumer is not None:
+                consumer.held -= len(held)
+                queue.relieved(self.number)
+            if self._broker.queues.get(queue.name) is queue:
+                act(queue, [each.item for each in held])
+        self._window.settled(sum(each.consumer is not None for each in taken))
+        if not was_open and self._window.is_open:
+            # In life the queues come in any order.
+            for queue in self._queues_relieved():
+                self._broker.run(queue, look=False)
+
+    def _queues_relieved(self) -> list[Queue]:
+        """The queues that this channel consumes; those of its consumers that have room again have a turn."""
+        queues = [self._broker.queues[name] for name in dict.fromkeys(each.queue for each in self.consumers.values())]
+        for queue in queues:
+            queue.relieved(self.number)
+        return queues
 
     def close(self) -> None:
         """Close the channel: its consumers end, and what it holds goes back to the queues."""
@@ -408,7 +429,9 @@ class Channel:
                 if queue.is_quorum:
                     # The next single active consumer gets what is ready before it learns what comes back.
                     broker.run(queue)
-        self._give_back(taken, CHANNEL_CLOSED)
+        for queue in dict.fromkeys(each.queue for each in taken):
+            if broker.queues.get(queue.name) is queue:
+                broker.give_back(queue, [each.item for each in taken if each.queue is queue], CHANNEL_CLOSED)
         for queue in left:
             broker.delete_if_left(queue)
             if queue.name in broker.queues:

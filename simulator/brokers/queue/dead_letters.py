@@ -35,8 +35,12 @@ def dead_letter(message: Envelope, reason: str, queue: Settings, now: float) -> 
 
 
 def _with_death(headers: Mapping[str, Any], death: dict[str, Any]) -> dict[str, Any]:
-    """The headers with one more death: the latest first, one entry for each queue and reason, with a count."""
-    known = deaths(headers)
+    """The headers with one more death: the latest first, one entry for each queue and reason, with a count.
+
+    A RabbitMQ 3.10.8 turns the entries behind the first one round each time. So what was once before a rejection may come to
+    stand behind it, and then no cycle is seen (`without_cycles`) where the latest death of each kind would show one.
+    """
+    known = deaths(headers)[::-1]
     again = next((each for each in known if _same_death(each, death)), None)
     latest = {**death, "count": 1} if again is None else {**again, "count": again["count"] + 1}
     first = {f"x-first-death-{name}": death[name] for name in ("reason", "queue", "exchange")}
@@ -49,7 +53,7 @@ def _same_death(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def deaths(headers: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
-    """A message's ``x-death``: queue, reason, count … of each way in which it died, the latest first."""
+    """A message's ``x-death``: queue, reason, count … of each way in which it died; the first is the latest."""
     return tuple(headers.get("x-death", ()))
 
 

@@ -145,6 +145,10 @@ class Exchanges:
         for held in self._bindings.values():
             yield from held.values()
 
+    def holds(self, binding: Binding) -> bool:
+        """Whether there is this binding."""
+        return binding.identity in self._bindings.get(binding.source, {})
+
     def known(self, name: str) -> Exchange:
         """The exchange of this name. Raises NOT_FOUND."""
         found = self._exchanges.get(name)
@@ -182,7 +186,7 @@ class Exchanges:
 
     def bind(self, binding: Binding) -> None:
         """Add a binding; the same one twice is one."""
-        self._check(binding)
+        self.check(binding)
         x_match = binding.arguments.get("x-match", "all")
         if self._exchanges[binding.source].type == "headers" and x_match not in X_MATCH:
             near = did_you_mean(x_match, X_MATCH)
@@ -208,7 +212,8 @@ class Exchanges:
         if name in self._exchanges and self._exchanges[name].auto_delete and not self._bindings[name]:
             self.delete(name)
 
-    def _check(self, binding: Binding) -> None:
+    def check(self, binding: Binding) -> None:
+        """Raise NOT_FOUND or ACCESS_REFUSED for a binding between exchanges that are not there, or to the default one."""
         self._refuse_default(binding)
         self.known(binding.source)
         if binding.destination[0] == "exchange":

@@ -23,17 +23,60 @@ _FRONT = -(1 << 30)
 """Where the places of what came back to a quorum queue begin."""
 
 
+class Window:
+    """How many messages all consumers of a channel may hold together: its global prefetch count."""
+
+    __slots__ = ("_held", "most")
+
+    def __init__(self) -> None:
+        self.most = 0
+        """0: any number, and none is counted."""
+        self._held = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether one more may be handed out."""
+        return not self.most or self._held < self.most
+
+    def limit(self, most: int, unsettled: int) -> None:
+        """Set the limit. It begins with all that the channel holds ``unsettled``, what it asked for by ``basic.get`` too."""
+        if not most:
+            self._held = 0
+        elif not self.most:
+            self._held = unsettled
+        self.most = most
+
+    def took(self) -> None:
+        """A consumer was handed a message."""
+        if self.most:
+            self._held += 1
+
+    def settled(self, count: int) -> None:
+        """Consumers settled so many messages."""
+        self._held = max(0, self._held - count)
+
+
 class Subscription:
     """A consumer of a queue, as the broker knows it."""
 
-    __slots__ = ("auto_ack", "channel", "exclusive", "held", "prefetch_count", "queue", "tag")
+    __slots__ = ("auto_ack", "channel", "exclusive", "held", "prefetch_count", "queue", "tag", "window")
 
     def __init__(
-        self, queue: str, channel: int, tag: str, *, prefetch_count: int = 0, auto_ack: bool = False, exclusive: bool = False
+        self,
+        queue: str,
+        channel: int,
+        tag: str,
+        window: Window,
+        *,
+        prefetch_count: int = 0,
+        auto_ack: bool = False,
+        exclusive: bool = False,
     ) -> None:
         self.queue = queue
         self.channel = channel
         self.tag = tag
+        self.window = window
+        """It shares that with the other consumers of its channel."""
         self.prefetch_count = prefetch_count
         """How many messages it may hold unacknowledged; 0: any number."""
         self.auto_ack = auto_ack
@@ -42,8 +85,14 @@ class Subscription:
 
     @property
     def has_room(self) -> bool:
-        """Whether it may be handed one more message."""
-        return self.auto_ack or not self.prefetch_count or self.held < self.prefetch_count
+        """Whether it may be handed one more message. A full window holds back even what would need no acknowledgement."""
+        return self.window.is_open and (self.auto_ack or not self.prefetch_count or self.held < self.prefetch_count)
+
+    def took(self) -> None:
+        """A message went to it."""
+        if not self.auto_ack:
+            self.held += 1
+            self.window.took()
 
 
 class Queue:
@@ -64,10 +113,13 @@ class Queue:
         self.had_consumers = False
         self._turns: deque[Subscription] = deque()
         """Whose turn it is. A classic queue finds out that a consumer is full when its turn comes, a quorum queue at once."""
+        self._full: list[Subscription] = []
+        """Who has lost its turn by that, in this order."""
         self._numbers = 0
         self._returns = 0
         self._bytes = 0
-        self._refusing = False
+        self._refused: dict[int, bool] = {}
+        """Of a quorum queue: the channels that have published to it, and whether it refuses what they publish."""
 
     @property
     def is_quorum(self) -> bool:
@@ -92,34 +144,40 @@ class Queue:
         self._bytes += item.envelope.content.size
         if not ready or ready[-1].place < item.place:
             ready.append(item)
-            return
-        # What comes back mostly belongs near the front.
-        for index, other in enumerate(ready):
-            if other.place > item.place:
-                ready.insert(index, item)
-                return
+        else:
+            # What comes back mostly belongs near the front.
+            ready.insert(next(index for index, other in enumerate(ready) if other.place > item.place), item)
+        if self._refused:
+            self._weigh()
 
     def pop(self) -> Item:
         """Take the first ready message out."""
         item = self.ready.popleft()
         self._bytes -= item.envelope.content.size
+        if self._refused:
+            self._weigh()
         return item
 
-    def refuses(self, message: Envelope) -> bool:
-        """Whether a queue that does not drop its oldest messages refuses this one.
+    def refuses(self, message: Envelope, publisher: int | None) -> bool:
+        """Whether a queue that does not drop its oldest messages refuses this one, of this channel (None: a dead letter).
 
-        A classic queue refuses what would be one too many. A quorum queue takes one more than it may have, and from then on
-        none until a fifth of its length is free.
+        A classic queue refuses what would be one too many. A quorum queue refuses its publishers as soon as it holds one more
+        than it may, each until a fifth of its length is free; it takes every dead letter.
         """
         if self.settings.overflow == "drop-head":
             return False
         if not self.is_quorum:
             return self._over(len(self.ready) + 1, self._bytes + message.content.size)
-        if self._refusing:
-            self._refusing = self._over(len(self.ready), self._bytes, _FREE_AGAIN)
-        else:
-            self._refusing = self.is_over
-        return self._refusing
+        if publisher is None:
+            return False
+        return self._refused.setdefault(publisher, self.is_over)
+
+    def _weigh(self) -> None:
+        """Its length has changed: see whom it refuses from now on."""
+        if self.is_over:
+            self._refused = dict.fromkeys(self._refused, True)
+        elif not self._over(len(self.ready), self._bytes, _FREE_AGAIN):
+            self._refused = dict.fromkeys(self._refused, False)
 
     @property
     def is_over(self) -> bool:
@@ -130,9 +188,10 @@ class Queue:
         most, most_bytes = self.settings.max_length, self.settings.max_length_bytes
         return most is not None and length > most * share or most_bytes is not None and size > most_bytes * share
 
-    def expired(self, now: float) -> Iterator[Item]:
-        """Take out what has expired, as far as it stands at the head: behind a message that lives on, the dead one stays."""
-        while self.ready:
+    def expired(self, now: float, fresh: Item | None = None) -> Iterator[Item]:
+        """Take out what has expired, as far as it stands at the head: behind a message that lives on, the dead one stays. The
+        ``fresh`` one has only just come, and nobody has had the chance to take it."""
+        while self.ready and self.ready[0] is not fresh:
             expiry = self.ready[0].expiry
             if expiry is None or expiry > now:
                 return
@@ -169,13 +228,14 @@ class Queue:
 
     def unsubscribe(self, consumer: Subscription) -> None:
         """Take a consumer away."""
-        self.consumers.remove(consumer)
-        if consumer in self._turns:
-            self._turns.remove(consumer)
+        for known in (self.consumers, self._turns, self._full):
+            if consumer in known:
+                known.remove(consumer)
 
-    def relieved(self, consumer: Subscription) -> None:
-        """A consumer has room again: if it had lost its turn, it queues up for one."""
-        if consumer in self.consumers and consumer.has_room and consumer not in self._turns:
+    def relieved(self, channel: int) -> None:
+        """Something was settled on a channel: its consumers that have room again queue up for a turn."""
+        for consumer in [each for each in self._full if each.channel == channel and each.has_room]:
+            self._full.remove(consumer)
             self._turns.append(consumer)
 
     def next_consumer(self) -> Subscription | None:
@@ -188,14 +248,15 @@ class Queue:
             if consumer.has_room:
                 turns.append(consumer)
                 return consumer
+            self._full.append(consumer)
         return None
 
     def handed(self, consumer: Subscription) -> None:
         """A message went to this consumer."""
-        if not consumer.auto_ack:
-            consumer.held += 1
+        consumer.took()
         if self.is_quorum and not consumer.has_room and consumer in self._turns:
             self._turns.remove(consumer)
+            self._full.append(consumer)
 
     def restart(self) -> list[Item]:
         """Go on with what is on disk: in a classic queue the persistent messages, in a quorum queue all. What was held still is,
@@ -206,7 +267,7 @@ class Queue:
         self.ready, self._bytes = deque(), 0
         for item in ready:
             self._insert(item)
-        self.consumers, self._turns = [], deque()
+        self.consumers, self._turns, self._full, self._refused = [], deque(), [], {}
         return gone
 
     def _on_disk(self, item: Item) -> bool:

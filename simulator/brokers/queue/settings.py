@@ -111,7 +111,8 @@ class Settings:
             # The broker accepts it, and drops from the head all the same.
             named["overflow"] = "drop-head"
         named["given"] = frozenset(given) - {"x-queue-type"}
-        return cls(name, durable=durable, auto_delete=auto_delete, owner=owner, **named)
+        # An exclusive queue goes with its connection, whatever is said of its durability.
+        return cls(name, durable=durable and owner is None, auto_delete=auto_delete, owner=owner, **named)
 
 
 def _check_quorum(name: str, durable: bool, auto_delete: bool, owner: str | None) -> None:

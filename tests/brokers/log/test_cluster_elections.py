@@ -135,6 +135,38 @@ def test_who_shuts_down_hands_over_first_and_stops_when_all_others_know():
     assert acknowledged_and_lost(trace) == (100, 0)
 
 
+def first_request_for_copies(trace: Trace, to: str, since: float) -> float:
+    """When broker-3 first asks a broker for copies from a time on."""
+    said = (
+        (step, step.message) for step in trace.select("sent", node="broker-3") if step.time >= since and step["to"] == to
+    )
+    return next(step.time for step, message in said if message.kind == "replicate" and not message.in_reply_to)
+
+
+def test_a_follower_that_was_turned_away_asks_the_new_leader_as_soon_as_it_is_told():
+    resting = [evolve(broker, replica_fetch_backoff_ms=1_000) for broker in SWIFT]
+    brokers = [evolve(resting[0], shut_down_at=450), *resting[1:]]
+    no_news = Drop("controller", "broker-3", kind="leadership", during=Span(440, 500))
+
+    trace = swift(SHOP, topics=[ORDERS], brokers=brokers, faults=[no_news], duration=1_500)
+
+    told = [step.time for step in trace.select("demoted", node="broker-3") if step["leader"] == "broker-2"]
+    assert first_request_for_copies(trace, "broker-2", told[0]) == told[0]
+
+
+def test_a_request_that_died_with_a_leader_is_not_waited_for_when_that_one_leads_again():
+    patient = [evolve(broker, replica_socket_timeout_ms=30_000) for broker in SWIFT]
+    crash = Crash("broker-1", at=450, restart_after=700)
+
+    trace = swift(
+        SHOP, topics=[ORDERS], brokers=patient, faults=[crash], elections=[Election(1_800, "orders")], duration=4_000
+    )
+
+    assert leaders(trace) == ["broker-1", "broker-2", "broker-1"]
+    assert first_request_for_copies(trace, "broker-1", 1_500) == 1_801.0
+    assert acknowledged_and_lost(trace) == (100, 0)
+
+
 def test_who_leads_nothing_may_stop_at_once():
     brokers = [*SWIFT[:1], evolve(SWIFT[1], shut_down_at=450), *SWIFT[2:]]
 

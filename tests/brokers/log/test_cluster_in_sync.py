@@ -38,6 +38,18 @@ def test_a_follower_that_cannot_fetch_leaves_the_set_at_the_next_look_after_the_
     assert (1_500 < back < 1_900, whole) == (True, "broker-1 broker-2 broker-3")
 
 
+def test_a_request_that_is_held_back_keeps_nobody_in_the_set_who_has_gone_since():
+    # The follower asks at 205 ms, is gone before the answer, and the next record comes at 420.
+    trace = swift(
+        evolve(SHOP, every=210, count=2),
+        topics=[ORDERS],
+        faults=away("broker-3", "broker-1", during=Span(250, 1_500)),
+        duration=2_000,
+    )
+
+    assert changes(trace, "shrunk") == [(751.0, "broker-1 broker-2")]
+
+
 @pytest.mark.parametrize(("acks", "stored"), [("all", False), (1, True), (0, True)])
 def test_with_too_few_in_sync_acks_all_is_refused_and_anything_else_is_stored_and_not_read(acks: Any, stored: bool):
     gone = [Crash("broker-2", at=310, restart_after=1_500), Crash("broker-3", at=310, restart_after=1_500)]

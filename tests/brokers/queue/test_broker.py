@@ -29,6 +29,7 @@ def broker_with(**arguments: Any) -> tuple[Broker, Channel]:
     channel = broker.channel("shop")
     given = {f"x-{name.replace('_', '-')}": value for name, value in arguments.items()}
     channel.queue_declare("work", durable=True, arguments=given)
+    broker.take_effects()
     return broker, channel
 
 
@@ -64,6 +65,47 @@ def test_a_consumer_holds_no_more_than_its_prefetch():
 
     assert [body for _, body in before] == ["1", "2"]
     assert delivered(broker) == [("billing", "3")]
+
+
+def test_a_global_prefetch_count_is_shared_by_all_consumers_of_a_channel():
+    broker, channel = broker_with()
+    channel.queue_declare("more")
+    channel.basic_qos(prefetch_count=3, global_qos=True)
+    for queue in ("work", "more"):
+        channel.basic_consume(queue, consumer_tag=f"reader of {queue}")
+    publish(channel, "1", "2")
+    publish(channel, "3", "4", to="more")
+
+    first = delivered(broker)
+    channel.basic_ack(1)
+
+    assert [body for _, body in first] == ["1", "2", "3"]
+    assert delivered(broker) == [("reader of more", "4")]
+
+
+def test_a_quorum_queue_refuses_a_global_prefetch_count_under_the_real_name():
+    _, channel = broker_with(queue_type="quorum")
+    channel.basic_qos(prefetch_count=3, global_qos=True)
+
+    with pytest.raises(AmqpError, match=r"NOT_IMPLEMENTED - .* leave global_qos out") as refused:
+        channel.basic_consume("work")
+
+    assert (refused.value.code, refused.value.closes_connection) == (540, True)
+
+
+def test_a_full_quorum_queue_refuses_each_publisher_until_a_fifth_of_it_is_free_and_takes_a_new_one_earlier():
+    broker, channel = broker_with(queue_type="quorum", max_length=5, overflow="reject-publish")
+    channel.confirm_select()
+    publish(channel, *"1234567")
+    reader, newcomer = broker.channel("reader"), broker.channel("newcomer")
+    newcomer.confirm_select()
+
+    reader.basic_get("work", auto_ack=True)
+    publish(channel, "refused still")
+    publish(newcomer, "taken")
+
+    confirms = [effect.ack for effect in broker.take_effects() if isinstance(effect, Confirm)]
+    assert confirms == [True] * 6 + [False, False, True]
 
 
 def test_nothing_expires_before_the_broker_is_told_that_it_is_late():
