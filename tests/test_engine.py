@@ -306,6 +306,48 @@ def test_a_fault_never_hides_a_step_from_another():
     assert happened(trace, *LIFE) == [(11, "crashed"), (16, "restarted"), (31, "paused"), (61, "resumed")]
 
 
+class Storekeeper(Node):
+    """Stores three things for each message that reaches it, as one act."""
+
+    def behave(self, sim: Any) -> Any:
+        def store(message: Any, _: str) -> None:
+            with sim.as_one():
+                for _ in range(3):
+                    sim.durable["stored"] = sim.durable.get("stored", 0) + 1
+                    sim.record(PROCESSED, message, sim.durable["stored"])
+            sim.durable["told"] = sim.durable["stored"]
+
+        return store
+
+
+def test_a_fault_strikes_at_the_end_of_what_is_one_act_and_every_step_of_it_counts():
+    faults = [Crash("b", after="processed", nth=2, restart_after=5), Pause("b", after="processed", nth=4, lasting=30)]
+    scenario = talk(*faults, times=(0, 20))
+
+    trace, states = run_with_states(scenario.but(nodes=[scenario.node("a"), Storekeeper("b")]))
+
+    stored = [(step.time, step["attempt"]) for step in trace.select("processed")]
+    assert stored == [(1, 1), (1, 2), (1, 3), (21, 4), (21, 5), (21, 6)]
+    assert happened(trace, *LIFE) == [(1, "crashed"), (6, "restarted"), (21, "paused"), (51, "resumed")]
+    assert [trace[step.cause]["attempt"] for step in trace.select("crashed", "paused")] == [2, 4]
+    assert states["b"] == {"stored": 6, "told": 6}
+
+
+def test_a_fault_strikes_in_an_act_that_comes_to_nothing_too():
+    class Clumsy(Notebook):
+        def behave(self, sim: Any) -> Any:
+            try:
+                with sim.as_one():
+                    self.note(sim, "begun")
+                    raise ValueError
+            except ValueError:
+                self.note(sim, "failed")
+
+    trace = run(Scenario([Clumsy("b")], faults=[Crash("b", after="skipped")]))
+
+    assert (said(trace), happened(trace, *LIFE)) == ([(0, "begun")], [(0, "crashed")])
+
+
 def test_a_node_begins_as_often_as_it_falls():
     trace = run(hard_work(*(Crash("b", after="delivered", nth=n, restart_after=2) for n in (1, 2, 3))))
 

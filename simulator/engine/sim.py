@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Generator
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,8 @@ class Sim:
         """The step by which the node went down or froze."""
         self._guarded = False
         self._triggers: list[Trigger] = []
+        self._act: list[tuple[NodeFault, int]] | None = None
+        """While the node does several things as one: the faults that wait for its end, each with the step that pulled it."""
         self._channels: dict[tuple[str, str], tuple[Channel, Sim, Callable[[], float] | None]] = {}
         self._inbox: deque[Message] = deque()
         self._waiting: list[Receive] = []
@@ -132,6 +134,20 @@ class Sim:
         if kind not in KINDS:
             raise ValueError(f'There is no kind of step "{kind}"; {did_you_mean(kind, KINDS)}')
         return self.record(KINDS[kind].code, message, *self._recorder.encode(KINDS[kind], data), cause=cause)  # type: ignore[misc]
+
+    @contextmanager
+    def as_one(self) -> Iterator[None]:
+        """``with sim.as_one():`` what is done and recorded within is one act, as when several records are stored at once: a
+        fault that waits for one of its steps strikes at its end."""
+        if not self._triggers or self._act is not None:
+            yield
+            return
+        self._act = []
+        try:
+            yield
+        finally:
+            pulled, self._act = self._act, None
+            self._strike_all(pulled)
 
     def send(self, to: str, message: Message, attempt: int = 1) -> int:
         """Put a message on the link to a node that is joined to this one; tells the index of its `sent` step."""
@@ -243,13 +259,21 @@ class Sim:
 
     def _pull_triggers(self, kind: int, message: Message | None) -> None:
         """Let every fault that waits for this step strike; raises Fallen if one of them ended the node's life."""
-        incarnation = self._incarnation
         # All of them count the step before any strikes: a fault never hides a step from another.
-        for fault in [trigger.fault for trigger in self._triggers if trigger.counts(kind, message)]:
+        pulled = [(trigger.fault, self._run.cause) for trigger in self._triggers if trigger.counts(kind, message)]
+        if self._act is not None:
+            self._act += pulled
+        elif pulled:
+            self._strike_all(pulled)
+
+    def _strike_all(self, pulled: list[tuple[NodeFault, int]]) -> None:
+        incarnation = self._incarnation
+        for fault, step in pulled:
             if isinstance(fault, Pause):
                 # The code that took the step goes on to its next wait; then, at the same moment, the node freezes.
-                self._run.at(0.0, self._pause, fault.lasting, self._run.cause)
+                self._run.at(0.0, self._pause, fault.lasting, step)
             else:
+                self._run.cause = step
                 self._strike(fault)
         if self._incarnation != incarnation:
             raise Fallen

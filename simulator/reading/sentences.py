@@ -15,6 +15,8 @@ _PROTOCOL = {
     ("ack", True): "acknowledgement",
     ("receive_message", False): "request for messages",
     ("delete_message", False): "request to delete",
+    ("send_message_batch", False): "batch",
+    ("delete_message_batch", False): "request to delete several",
     ("change_message_visibility", False): "request to hide on",
     ("consume", False): "request to consume",
     ("basic_ack", False): "acknowledgement",

@@ -100,8 +100,8 @@ class Broker:
         self.partitions = self._open()
         self.states: dict[int, Leadership] = {}
         """What it knows of who leads, for every partition of the cluster."""
-        self._marks: dict[int, int] = {number: each.replica.high_watermark for number, each in self.partitions.items()}
-        """The high watermarks that the trace knows of."""
+        self._marks: dict[int, int] = sim.durable.setdefault("high watermarks told", dict.fromkeys(self.partitions, 0))
+        """The high watermarks that the trace knows of: a crash may come between one and its step, which is then told later."""
         self._waiting: dict[int, list[tuple[int, Callable[[str], None]]]] = {number: [] for number in self.partitions}
         """What waits for a high watermark: the offset that it must pass, and whom to tell the outcome."""
         self.stopped = False
@@ -164,6 +164,11 @@ class Broker:
         """How steps tell a partition."""
         return self.sim.partition(self.layout.names[number])
 
+    def message_of(self, entry: Entry) -> Message:
+        """The message that made an entry."""
+        assert isinstance(entry.record, int)
+        return self.sim.message_of(entry.record)
+
     def answer(self, to: str, request: Message, payload: Any, kind: str = "") -> None:
         """Answer a request, in a message of the request's kind if none is named."""
         self.sim.send(to, self.sim.envelope(kind or request.kind, request.key, payload, (), request.id))
@@ -173,8 +178,10 @@ class Broker:
 
         Raises `Refused`.
         """
-        offset = self.partitions[number].produce(self.sim.now, [entry], "all").offset
-        self.sim.record(APPENDED, self._message_of(entry), self.name_of(number), offset)
+        with self.sim.as_one():
+            offset = self.partitions[number].produce(self.sim.now, [entry], "all").offset
+            self.sim.record(APPENDED, self.message_of(entry), self.name_of(number), offset)
+            self.note_mark(number)
         self.when_committed(number, offset, then)
         self.moved(number)
 
@@ -231,14 +238,16 @@ class Broker:
             marker=outcome,
         )
         try:
-            done = self.led(number).mark(sim.now, marker)
+            with sim.as_one():
+                done = self.led(number).mark(sim.now, marker)
+                if not done.duplicate:
+                    sim.record(MARKED, order, self.name_of(number), done.offset, sim.value(outcome))
+                self.note_mark(number)
         except Refused as refused:
             then(refused.error)
             return
-        if not done.duplicate:
-            sim.record(MARKED, order, self.name_of(number), done.offset, sim.value(outcome))
-            if number == self.layout.offsets:
-                self.groups.marked(order, producer, commit=bool(commit))
+        if not done.duplicate and number == self.layout.offsets:
+            self.groups.marked(order, producer, commit=bool(commit))
         self.when_committed(number, done.offset, then)
         self.moved(number)
 
@@ -299,17 +308,19 @@ class Broker:
         number, name = request.partition, self.name_of(request.partition)
         try:
             batch = request.entries(sim.message_of, sim.now)
-            done = self.led(number).produce(sim.now, batch, request.acks)
+            with sim.as_one():
+                done = self.led(number).produce(sim.now, batch, request.acks)
+                for place, record in enumerate(request.records):
+                    if done.duplicate:
+                        sim.record(DEDUPLICATED, sim.message_of(record), done.offset + place)
+                    else:
+                        sim.record(APPENDED, sim.message_of(record), name, done.offset + place)
+                self.note_mark(number)
         except Refused as refused:
             sim.record(REJECTED, message, sim.value(refused.error))
             # With acks=0 Kafka has nothing to answer, and closes the connection instead.
             self.answer(producer, message, (refused.code, number, -1), "ack")
             return
-        for place, record in enumerate(request.records):
-            if done.duplicate:
-                sim.record(DEDUPLICATED, sim.message_of(record), done.offset + place)
-            else:
-                sim.record(APPENDED, sim.message_of(record), name, done.offset + place)
 
         def tell(outcome: str) -> None:
             self.answer(producer, message, (CODES[outcome], number, done.offset if outcome == "NONE" else -1), "ack")
@@ -335,7 +346,3 @@ class Broker:
                 then(outcome)
         self.fetches.wake(number)
         self.following.wake(number)
-
-    def _message_of(self, entry: Entry) -> Message:
-        assert isinstance(entry.record, int)
-        return self.sim.message_of(entry.record)

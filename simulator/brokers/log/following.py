@@ -104,14 +104,14 @@ class Following:
             if response is None:
                 self._rest(number)
                 continue
-            partition, name = broker.partitions[number], broker.name_of(number)
-            taken = partition.take(sim.now, response)
-            if taken.cut:
-                sim.record(TRUNCATED, None, name, taken.cut_at, taken.cut, cause=arrived)
-            for entry in taken.added:
-                sim.record(REPLICATED, sim.message_of(entry.record), name, entry.offset, cause=arrived)  # type: ignore[arg-type]
-            note_trimmed(broker, number, taken.trimmed)
-            broker.note_mark(number)
+            with sim.as_one():
+                taken, name = broker.partitions[number].take(sim.now, response), broker.name_of(number)
+                if taken.cut:
+                    sim.record(TRUNCATED, None, name, taken.cut_at, taken.cut, cause=arrived)
+                for entry in taken.added:
+                    sim.record(REPLICATED, broker.message_of(entry), name, entry.offset, cause=arrived)
+                note_trimmed(broker, number, taken.trimmed)
+                broker.note_mark(number)
         self.look()
 
     def _rest(self, number: int) -> None:

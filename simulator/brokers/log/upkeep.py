@@ -46,10 +46,11 @@ class Upkeep:
             note_trimmed(self._broker, number, partition.trim(self._broker.sim.now))
 
     def _clean(self) -> None:
-        sim = self._broker.sim
-        for number, partition in self._broker.partitions.items():
-            for entry in partition.clean(sim.now):
-                sim.record(COMPACTED, sim.message_of(entry.record), self._broker.name_of(number), entry.offset)  # type: ignore[arg-type]
+        broker, sim = self._broker, self._broker.sim
+        for number, partition in broker.partitions.items():
+            with sim.as_one():
+                for entry in partition.clean(sim.now):
+                    sim.record(COMPACTED, broker.message_of(entry), broker.name_of(number), entry.offset)
 
     def _forget_producers(self) -> None:
         for partition in self._broker.partitions.values():

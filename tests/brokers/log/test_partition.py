@@ -33,7 +33,7 @@ def batch(
     ]  # fmt: skip
 
 
-def marker(outcome: str, epoch: int = 0) -> Entry:
+def marker(outcome: str, epoch: int = 1) -> Entry:
     return Entry(0, outcome, producer_id=7, producer_epoch=epoch, transactional=True, marker=outcome)  # type: ignore[arg-type]
 
 
