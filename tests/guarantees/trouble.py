@@ -36,8 +36,7 @@ AUDIT = KafkaConsumer(
     heartbeat_interval_ms=100,
 )  # fmt: skip
 
-AMONG = [*combinations(NAMES, 2), *(("controller", name) for name in NAMES)]
-OUTSIDE = [(client.name, name) for client in (SHOP, AUDIT) for name in NAMES]
+INSIDE = [*combinations(NAMES, 2), *(("controller", name) for name in NAMES)]
 
 seeds = st.integers(0, 2**32)
 times = st.integers(50, 2_500)
@@ -74,16 +73,22 @@ def on_links(ends: list[tuple[str, str]], *kinds: str) -> st.SearchStrategy[Any]
 
 pauses = st.builds(lambda broker, at, lasting: Pause(broker, at=at, lasting=lasting), st.sampled_from(NAMES), times, lasts)
 
-trouble = st.lists(
-    st.one_of(
-        crashes(*NAMES),
-        pauses,
-        on_links(AMONG, "replicate", "leadership", "alter_isr", "broker_heartbeat"),
-        on_links(OUTSIDE, "produce", "ack", "fetch", "records", "metadata"),
-    ),
-    max_size=6,
-)
-"""Any number of things, at once too."""
+
+def among(*clients: str) -> st.SearchStrategy[list[Any]]:
+    """Any number of things, at once too, that go wrong among the brokers and between them and these clients."""
+    outside = [(client, name) for client in clients for name in NAMES]
+    return st.lists(
+        st.one_of(
+            crashes(*NAMES),
+            pauses,
+            on_links(INSIDE, "replicate", "leadership", "alter_isr", "broker_heartbeat"),
+            on_links(outside, "produce", "ack", "fetch", "records", "metadata"),
+        ),
+        max_size=6,
+    )
+
+
+trouble = among("shop")
 
 
 @st.composite
