@@ -30,7 +30,7 @@ imports: setup  ## who may import whom
 	$(BIN)/lint-imports
 
 unit: setup  ## unit, property and conformance tests
-	$(BIN)/python -m pytest -m "not browser"
+	$(BIN)/python -m pytest -m "not browser" -n auto
 
 conformance: setup  ## only the tests against the real systems, of those that are installed
 	$(BIN)/python -m pytest -m conformance

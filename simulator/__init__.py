@@ -19,6 +19,7 @@ from simulator.clients.producer import Producer
 from simulator.clients.publisher import Publisher
 from simulator.clients.retry import Retry
 from simulator.clients.service import Call, Service
+from simulator.clients.shovel import Shovel
 from simulator.clients.sqs_consumer import SqsConsumer
 from simulator.clients.sqs_producer import SqsProducer
 from simulator.clients.sqs_redrive import SqsRedrive
@@ -48,7 +49,7 @@ __all__ = [
     "Duplicate", "Election", "Every", "ExchangeDeclared", "Exponential", "Fixed", "KafkaBroker", "KafkaConsumer",
     "KafkaController", "KafkaProcessor", "KafkaProducer", "KafkaTopic", "Link", "ListedKeys", "LogNormal", "Message",
     "Node", "Numbered", "Pause", "Poisson", "Producer", "Publisher", "QueueDeclared", "RabbitMQ", "Range",
-    "RedrivePolicy", "Retry", "RunStopped", "Scenario", "ScenarioError", "Service", "Slow", "Span", "SqsConsumer",
+    "RedrivePolicy", "Retry", "RunStopped", "Scenario", "ScenarioError", "Service", "Shovel", "Slow", "Span", "SqsConsumer",
     "SqsProducer", "SqsQueue", "SqsRedrive", "Step", "Subscriber", "Topic", "Trace", "TraceFileError", "Uniform",
     "UniformKeys", "ZipfKeys", "kafka_links", "run",
 ]  # fmt: skip

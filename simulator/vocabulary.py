@@ -164,3 +164,9 @@ RESET = _kind(
     "reset", "the offset wanted is not in the log; the consumer goes on from this one", partition=PARTITION, offset=INT
 )
 STOPPED = _kind("stopped", "the node ended in good order, of its own accord")
+
+DECLARED = _kind("declared", "a client declared the queue, and now it is there", queue=VALUE)
+BOUND = _kind(
+    "bound", "the exchange passes messages on to the queue or exchange, by this key", exchange=VALUE, to=VALUE, key=VALUE
+)
+DISMANTLED = _kind("dismantled", "the queue is gone, and all that was bound to it", queue=VALUE, reason=VALUE)

@@ -31,6 +31,18 @@ SWIFT_SESSION = 500.0
 """A ``broker_session_timeout_ms`` that suits them."""
 
 
+SWIFT_CLIENT: dict[str, Any] = {"request_timeout_ms": 300, "retry_backoff_ms": 20, "retry_backoff_max_ms": 200}
+"""The settings of a client that suits them."""
+
+SWIFT_READER: dict[str, Any] = SWIFT_CLIENT | {
+    "session_timeout_ms": 1_000,
+    "heartbeat_interval_ms": 200,
+    "fetch_max_wait_ms": 100,
+    "auto_offset_reset": "earliest",
+}
+"""The settings of a client that reads, and begins at the beginning."""
+
+
 def cluster_of(
     *clients: Node,
     topics: Sequence[KafkaTopic] = (KafkaTopic("orders", replication_factor=3),),
@@ -59,6 +71,21 @@ def swift(*clients: Node, seed: int = 1, **how: Any) -> Trace:
 def leaders(trace: Trace, partition: str = "orders-0") -> list[str | None]:
     """Who was made to lead a partition, one after the other."""
     return [step["leader"] for step in trace.select("elected") if step["partition"] == partition]
+
+
+def keys(trace: Trace, kind: str, node: str | None = None) -> list[str]:
+    """The keys of the messages of these steps, in order."""
+    return [str(step.message.key) for step in trace.select(kind, node=node) if step.message is not None]
+
+
+def log(trace: Trace, partition: str = "orders-0") -> list[str]:
+    """The keys of a partition's records, in the order in which its leaders appended them."""
+    return [str(step.message.key) for step in trace.select("appended") if step["partition"] == partition]
+
+
+def orders(count: int) -> list[str]:
+    """The keys of a producer's first records."""
+    return [f"order-{number}" for number in range(1, count + 1)]
 
 
 class Logs:

@@ -53,8 +53,11 @@ class Batches:
         """Whether records may be sent to a partition yet: in a transaction only when the coordinator knows of it."""
         self._lines: dict[int, Line] = {}
         """By partition; whoever has just sent comes last."""
-        self._flying: dict[str, int] = {}
-        """Requests under way, by broker."""
+        self._flying: dict[str, list[Message]] = {}
+        """By broker: the requests from the first one on that has no answer. As on a TCP connection, an answer that is missing
+        holds up all behind it, so that no more batches come after it than brokers remember."""
+        self._answers: set[int] = set()
+        """The requests among them that are answered, or given up."""
         self._sticky: dict[str, tuple[int, int]] = {}
         """By topic: the partition that records without a key go to now, and how many bytes have gone there in a row."""
         self._choose = self._sim.random("partitioner").random
@@ -189,7 +192,7 @@ class Batches:
             self._client.refresh()
             return False
         most = self._how.max_in_flight_requests_per_connection
-        if self._flying.get(leader, 0) >= most or most == 1 and line.flying:
+        if len(self._flying.get(leader, ())) >= most or most == 1 and line.flying:
             return False
         return not self._idempotent or line.may_go_on(self.identity)
 
@@ -214,14 +217,17 @@ class Batches:
                 self._done(record, "NONE")
             return
         line.flying.append(batch)
-        self._flying[leader] = self._flying.get(leader, 0) + 1
         request = batch.request
+        self._flying.setdefault(leader, []).append(request)
         self._client.post(
             leader, request, lambda answer: self._answered(line, batch, request, leader, answer), attempt=batch.attempts
         )
 
     def _answered(self, line: Line, batch: Batch, request: Message, leader: str, answer: Message | None) -> None:
-        self._flying[leader] -= 1
+        flying = self._flying[leader]
+        self._answers.add(request.id)
+        while flying and flying[0].id in self._answers:
+            self._answers.discard(flying.pop(0).id)
         error = "REQUEST_TIMED_OUT" if answer is None else NAMES[answer.payload[0]]
         if answer is not None and error != "NONE":
             self._sim.record(FAILED, request, self._sim.value(error))

@@ -8,8 +8,8 @@ connection, and with it gives up all that was asked over it).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Container, Generator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from simulator.clients.kafka_settings import KafkaClient, cluster_of
 from simulator.clients.retry import kafka_backoff
@@ -23,6 +23,15 @@ if TYPE_CHECKING:
 
 Then = Callable[[Message | None], object]
 """Called with the answer, or with None when the time is up."""
+
+
+class _Asked(NamedTuple):
+    """A request under way."""
+
+    to: str
+    request: Message
+    then: Then
+    attempt: int
 
 
 class Bell:
@@ -60,7 +69,7 @@ class ClusterClient:
         self._leaders: dict[int, tuple[str | None, int]] = {
             number: (replicas[0], 0) for number, replicas in enumerate(self.layout.replicas)
         }
-        self._pending: dict[int, Then] = {}
+        self._pending: dict[int, _Asked] = {}
         self._turn = 0
         self._silent: set[str] = set()
         """The brokers that let a request time out and have not been heard of since."""
@@ -75,11 +84,11 @@ class ClusterClient:
     def take(self, message: Message, source: str) -> None:
         """Give an answer to whoever waits for it."""
         self._silent.discard(source)
-        then = self._pending.pop(message.in_reply_to, None)
-        if then is None:
+        asked = self._pending.pop(message.in_reply_to, None)
+        if asked is None:
             self.sim.record(IGNORED, message, self.sim.value("nobody waits for it"))
         else:
-            then(message)
+            asked.then(message)
 
     def leader(self, number: int) -> str | None:
         """Who leads a partition, as far as it knows."""
@@ -92,15 +101,20 @@ class ClusterClient:
 
     def post(self, to: str, request: Message, then: Then, *, attempt: int = 1) -> None:
         """Send a request and call ``then`` with its answer, or with None after ``request_timeout_ms``."""
-        self._pending[request.id] = then
+        asked = self._pending[request.id] = _Asked(to, request, then, attempt)
         self.sim.send(to, request, attempt)
-        self.sim.call_later(self._settings.request_timeout_ms, self._late, to, request, then, attempt)
+        self.sim.call_later(self._settings.request_timeout_ms, self._late, asked)
 
     def tell(self, to: str, request: Message, attempt: int) -> None:
         """Send what is answered only if it can't be done there: then another one leads by now."""
-        self._pending[request.id] = lambda answer: self.refresh()
+        self._pending[request.id] = _Asked(to, request, lambda answer: self.refresh(), attempt)
         self.sim.send(to, request, attempt)
         self.sim.call_later(self._settings.request_timeout_ms, self._pending.pop, request.id, None)
+
+    def hang_up(self, to: str, kinds: Container[str]) -> None:
+        """Expect no more answers of this broker to requests of these kinds."""
+        for asked in [each for each in self._pending.values() if each.to == to and each.request.kind in kinds]:
+            self._late(asked)
 
     def ask(self, to: str, kind: str, key: str | None = None, payload: Any = None) -> Generator[Any, Any, Message | None]:
         """``answer = yield from client.ask(broker, "metadata")``: None when the time is up."""
@@ -176,9 +190,9 @@ class ClusterClient:
         for hear in self.on_news:
             hear()
 
-    def _late(self, to: str, request: Message, then: Then, attempt: int) -> None:
-        if self._pending.get(request.id) is then:
-            del self._pending[request.id]
-            self._silent.add(to)
-            self.sim.note("timed_out", request, to=to, attempt=attempt, outcome="indefinite")
-            then(None)
+    def _late(self, asked: _Asked) -> None:
+        if self._pending.get(asked.request.id) is asked:
+            del self._pending[asked.request.id]
+            self._silent.add(asked.to)
+            self.sim.note("timed_out", asked.request, to=asked.to, attempt=asked.attempt, outcome="indefinite")
+            asked.then(None)

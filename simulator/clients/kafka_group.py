@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _FATAL = ("FENCED_INSTANCE_ID", "INCONSISTENT_GROUP_PROTOCOL", "INVALID_SESSION_TIMEOUT")
 """The errors that the application is told and can do nothing about."""
 
+_AT_COORDINATOR = ("join", "sync", "group_heartbeat", "commit", "offsets")
+
 Doing = Generator[Any, Any, None]
 
 
@@ -148,11 +150,12 @@ class GroupMember:
             if membership.poll_due <= sim.now:
                 self.drop_out()
                 continue
-            if self._coordinator is None or membership.misses_coordinator(sim.now):
-                self._client.refresh()
-            if self._coordinator is not None:
+            coordinator = self._coordinator
+            if coordinator is None or membership.misses_coordinator(sim.now):
+                self._miss(coordinator)
+            if coordinator is not None:
                 request = sim.message("group_heartbeat", self._group, self.who())
-                self._client.post(self._coordinator, request, self._hearing(membership.generation))
+                self._client.post(coordinator, request, self._hearing(coordinator, membership.generation))
 
     def drop_out(self) -> None:
         """Leave, and come again as a stranger at the next poll: all that it reads is lost to it."""
@@ -168,6 +171,12 @@ class GroupMember:
     @property
     def _coordinator(self) -> str | None:
         return self._client.leader(self._client.layout.offsets)
+
+    def _miss(self, coordinator: str | None) -> None:
+        """Look for the coordinator; what was asked of one that is silent is asked again (``markCoordinatorUnknown``)."""
+        if coordinator is not None:
+            self._client.hang_up(coordinator, _AT_COORDINATOR)
+        self._client.refresh()
 
     @property
     def _may_not_commit(self) -> str:
@@ -187,10 +196,10 @@ class GroupMember:
             request = self._sim.message("leave", self._group, (member, instance))
             self._client.post(self._coordinator, request, lambda answer: None)
 
-    def _hearing(self, generation: int) -> Callable[[Message | None], None]:
+    def _hearing(self, coordinator: str, generation: int) -> Callable[[Message | None], None]:
         def hear(answer: Message | None) -> None:
             if answer is None:
-                self._client.refresh()
+                self._miss(coordinator)
                 return
             self.membership.heard(self._sim.now)
             self._heed(answer.payload[0], generation)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from attrs import field, frozen
 
 from simulator.brokers.log.topic import NO_ACK
-from simulator.brokers.queue.messages import HEADER
-from simulator.brokers.queue.node import PROTOCOL, RETURN, RabbitMQ
+from simulator.brokers.queue.messages import header
+from simulator.brokers.queue.node import RabbitMQ
+from simulator.brokers.queue.protocol import PROTOCOL, RETURN
 from simulator.clients.arrivals import Arrivals, Every, Keys, ListedKeys, Numbered, as_arrivals, as_keys
-from simulator.clients.calls import Calls
+from simulator.clients.calls import Calls, Outcome
 from simulator.clients.retry import Retry
 from simulator.message import Message
 from simulator.scenario import Node, Scenario
@@ -26,9 +28,13 @@ def _as_routing_keys(value: str | Keys | Sequence[str | None]) -> Keys:
     return ListedKeys((value,)) if isinstance(value, str) else as_keys(value)
 
 
-def _as_headers(value: Mapping[str, str] | Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    pairs = value.items() if isinstance(value, Mapping) else value
-    return tuple((str(name), str(held)) for name, held in pairs)
+Headers: TypeAlias = tuple[tuple[str, Any], ...]
+"""Names and values of one message's headers."""
+
+
+def _as_headers(value: Any) -> tuple[Headers, ...]:
+    sets = (value,) if isinstance(value, Mapping) else value
+    return tuple(tuple(each.items()) if isinstance(each, Mapping) else tuple(each) for each in sets)
 
 
 @frozen
@@ -48,8 +54,9 @@ class Publisher(Node):
     """"" is the default exchange: its routing key is a queue's name."""
     routing_key: Keys = field(default=ListedKeys(("",)), converter=_as_routing_keys, kw_only=True)
     """A text, or a list to go round: ``["order.eu", "order.us"]``."""
-    headers: tuple[tuple[str, str], ...] = field(default=(), converter=_as_headers, kw_only=True)
-    """The application's own headers, which a headers exchange goes by."""
+    headers: tuple[Headers, ...] = field(default=(), converter=_as_headers, kw_only=True)
+    """The application's own headers, which a headers exchange goes by: ``{"region": "eu", "weight": 3}``, or a list of such to
+    go round."""
     keys: Keys = field(default=Numbered(), converter=as_keys, kw_only=True)
     """What each message is about. It means nothing to the broker."""
     event: str = field(default="OrderCreated", kw_only=True)
@@ -65,6 +72,9 @@ class Publisher(Node):
     """The messages' own time to live, in ms; None: they live on."""
     mandatory: bool = field(default=False, kw_only=True)
     confirm: bool = field(default=False, kw_only=True)
+    max_unconfirmed: int | None = field(default=None, metadata=at_least(1, or_none=True), kw_only=True)
+    """With ``confirm``: it publishes no more while so many are not confirmed. With 1 no message overtakes another, however often
+    one is published again. None: no limit."""
     timeout: float | None = field(default=1_000.0, metadata=optional(positive("ms")), kw_only=True)
     """How long it waits for a confirmation before it publishes again."""
     retry: Retry = field(default=Retry(), kw_only=True)
@@ -79,19 +89,34 @@ class Publisher(Node):
         gaps = self.every.gaps(sim.random("arrivals"), sim.now)
         most = self.count
         fixed = self._fixed_headers()
+        waiting: deque[Message] = deque()
+        unconfirmed = 0
 
         def make() -> None:
             nonlocal made
+            own = self.headers[made % len(self.headers)] if self.headers else ()
             sim.durable["made"] = made = made + 1
-            headers = (("routing_key", next_routing_key() or ""), *fixed)
+            headers = (("routing_key", next_routing_key() or ""), *fixed, *(header(name, value) for name, value in own))
             record = sim.envelope(self.event, next_key(), None, headers, 0, self.size)
             sim.record(CREATED, record, cause=-1)
             if most is None or made < most:
                 sim.call_later(next(gaps), make)
             if self.confirm:
-                calls.begin(broker, record)
+                waiting.append(record)
+                publish()
             else:
                 sim.send(broker, record)
+
+        def publish() -> None:
+            nonlocal unconfirmed
+            while waiting and (self.max_unconfirmed is None or unconfirmed < self.max_unconfirmed):
+                unconfirmed += 1
+                calls.begin(broker, waiting.popleft(), known)
+
+        def known(_: Outcome) -> None:
+            nonlocal unconfirmed
+            unconfirmed -= 1
+            publish()
 
         def answered(message: Message, _: str) -> None:
             if message.kind == RETURN:
@@ -111,7 +136,7 @@ class Publisher(Node):
             said.append(("mandatory", "true"))
         if not self.confirm:
             said += NO_ACK
-        return (*said, *((f"{HEADER}{name}", value) for name, value in self.headers))
+        return tuple(said)
 
     def problems(self, scenario: Scenario) -> Iterator[str]:
         brokers = brokers_of(scenario, self.name)
@@ -120,9 +145,21 @@ class Publisher(Node):
             return
         if self.event in PROTOCOL:
             yield f'{self}: event is "{self.event}", which is a request to a broker and no event; name it otherwise.'
+        strange = [pair for each in self.headers for pair in each if not _is_header(pair)]
+        if strange:
+            yield f'{self}: {strange[0]!r} is no header; give a name and a text, number or bool: headers={{"region": "eu"}}.'
+        if self.max_unconfirmed is not None and not self.confirm:
+            yield f"{self}: max_unconfirmed is {self.max_unconfirmed}, but nothing is confirmed; set confirm=True too."
         known: list[Any] = [each.name for each in brokers[0].exchanges]
         if self.exchange and not self.exchange.startswith("amq.") and self.exchange not in known:
             yield f'{self}: {brokers[0]} has no exchange "{self.exchange}" (NOT_FOUND); {did_you_mean(self.exchange, known)}'
+
+
+def _is_header(pair: Any) -> bool:
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        return False
+    name, value = pair
+    return isinstance(name, str) and isinstance(value, str | int | float)
 
 
 def brokers_of(scenario: Scenario, name: str) -> list[RabbitMQ]:

@@ -10,7 +10,8 @@ import simpy
 from attrs import field, frozen
 
 from simulator.brokers.sqs.attributes import BATCH_MAX, VISIBILITY_MAX, WAIT_MAX
-from simulator.brokers.sqs.node import REFUSAL, SqsQueue
+from simulator.brokers.sqs.front import REFUSAL
+from simulator.brokers.sqs.node import SqsQueue
 from simulator.message import Message
 from simulator.network import Fixed, Latency, as_latency
 from simulator.scenario import Node, Scenario
@@ -48,15 +49,23 @@ class SqsConsumer(Node):
     visibility_timeout: int | None = field(
         default=None, metadata=whole_from(0, VISIBILITY_MAX, "s", or_none=True), kw_only=True
     )
-    delete: Literal["after", "before"] = field(default="after", metadata=one_of("after", "before"), kw_only=True)
+    delete: Literal["after", "before", "together"] = field(
+        default="after", metadata=one_of("after", "before", "together"), kw_only=True
+    )
+    """"together": after the work, all messages of a receive by one request (``DeleteMessageBatch``)."""
     heartbeat: float | None = field(default=None, metadata=optional(positive("ms")), kw_only=True)
     """While it works on a message, it hides it anew every so many ms; None: never."""
     concurrency: int = field(default=1, metadata=at_least(1), kw_only=True)
-    """How many messages of one receive it works on at a time."""
+    """How many messages of one receive it works on at a time; of a FIFO queue, how many message groups."""
     idempotent: bool = field(default=False, kw_only=True)
     """Whether it remembers, durably and together with the work's effect, what it has processed."""
     poison: tuple[str, ...] = field(default=(), converter=_as_keys, kw_only=True)
-    """The keys of messages on which the work always fails."""
+    """The keys of messages on which the work fails, always …"""
+    poison_until: float | None = field(default=None, metadata=optional(not_negative("ms")), kw_only=True)
+    """… or up to this time, when the mistake in the code is mended."""
+    retry_after: int | None = field(default=None, metadata=whole_from(0, VISIBILITY_MAX, "s", or_none=True), kw_only=True)
+    """Seconds for which it hides a message on which the work failed (``ChangeMessageVisibility``; 0: it is to be had at once);
+    None: it comes again when its visibility timeout is over."""
     pause: float = field(default=100.0, metadata=not_negative("ms"), kw_only=True)
     """How long it waits after an answer without messages before it asks again; a long poll has waited already."""
     timeout: float = field(default=1_000.0, metadata=positive("ms"), kw_only=True)
@@ -97,6 +106,8 @@ class _Receiving:
         self._work_time = consumer.work.sampler(sim.random("work"))
         self._times: dict[int, int] = sim.durable.setdefault("processed", {})
         self._asked: dict[int, simpy.Event] = {}
+        self._done: list[_InHand] = []
+        """What is to be deleted together."""
         hidden = consumer.visibility_timeout
         self._hidden = self._queue.visibility_timeout if hidden is None else hidden
 
@@ -113,17 +124,29 @@ class _Receiving:
             held = yield from self._receive()
             if not held:
                 yield sim.sleep(consumer.pause)
-            workers = min(consumer.concurrency, len(held))
+            lots = self._lots(held)
+            workers = min(consumer.concurrency, len(lots))
             if workers <= 1:
-                yield from self._work_off(held, 0)
-                continue
-            done = [sim.event() for _ in range(workers)]
-            for worker, over in enumerate(done):
-                sim.spawn(self._work_beside(held, worker, over))
-            for over in done:
-                yield over
+                yield from self._work_off(lots, 0)
+            else:
+                done = [sim.event() for _ in range(workers)]
+                for worker, over in enumerate(done):
+                    sim.spawn(self._work_beside(lots, worker, over))
+                for over in done:
+                    yield over
+            if self._done:
+                yield from self._delete_together()
 
-    def _receive(self) -> Generator[Any, Any, deque[_InHand]]:
+    def _lots(self, held: list[_InHand]) -> deque[list[_InHand]]:
+        """What is worked on one after the other by one worker: each message group of a FIFO queue, or each message."""
+        if not self._queue.fifo_queue:
+            return deque([one] for one in held)
+        groups: dict[str, list[_InHand]] = {}
+        for one in held:
+            groups.setdefault(dict(one.record.headers).get("message_group_id", ""), []).append(one)
+        return deque(groups.values())
+
+    def _receive(self) -> Generator[Any, Any, list[_InHand]]:
         sim, consumer, queue = self._sim, self._consumer, self._queue
         wait = consumer.wait_time_seconds
         waits = queue.receive_message_wait_time_seconds if wait is None else wait
@@ -133,28 +156,39 @@ class _Receiving:
         answer = yield from self._ask("receive_message", None, wanted, 1_000.0 * waits)
         if answer.kind == REFUSAL:
             sim.record(FAILED, sim.message_of(answer.in_reply_to), sim.value(answer.payload))
-            return deque()
+            return []
         arrived, flat = sim.cause, answer.payload
-        held: deque[_InHand] = deque()
+        held: list[_InHand] = []
         for number, handle in zip(flat[::3], flat[1::3], strict=True):
             record = sim.message_of(number)
             held.append(_InHand(record, handle, sim.record(QUEUED, record, len(held) + 1, cause=arrived)))
         return held
 
-    def _work_beside(self, held: deque[_InHand], worker: int, over: simpy.Event) -> Generator[Any, Any, None]:
-        yield from self._work_off(held, worker)
+    def _work_beside(self, lots: deque[list[_InHand]], worker: int, over: simpy.Event) -> Generator[Any, Any, None]:
+        yield from self._work_off(lots, worker)
         over.succeed()
 
-    def _work_off(self, held: deque[_InHand], worker: int) -> Generator[Any, Any, None]:
-        while held:
-            yield from self._work_on(held.popleft(), worker)
+    def _work_off(self, lots: deque[list[_InHand]], worker: int) -> Generator[Any, Any, None]:
+        sim = self._sim
+        while lots:
+            lot = lots.popleft()
+            for place, one in enumerate(lot):
+                if (yield from self._work_on(one, worker)):
+                    continue
+                for later in lot[place + 1 :]:
+                    # It must not overtake the one on which the work failed; it comes again behind that.
+                    sim.record(
+                        IGNORED, later.record, sim.value("an earlier message of its group failed"), cause=later.queued
+                    )
+                break
 
-    def _work_on(self, one: _InHand, worker: int) -> Generator[Any, Any, None]:
+    def _work_on(self, one: _InHand, worker: int) -> Generator[Any, Any, bool]:
+        """Work on a message; tells whether the work on it is done."""
         sim, consumer, record = self._sim, self._consumer, one.record
         if consumer.idempotent and record.id in self._times:
             sim.record(SKIPPED, record, sim.value("processed before"), cause=one.queued)
-            yield from self._delete(one)
-            return
+            yield from self._finish(one)
+            return True
         if consumer.delete == "before":
             yield from self._delete(one)
         sim.record(STARTED, record, worker, cause=one.queued)
@@ -162,22 +196,44 @@ class _Receiving:
         yield sim.sleep(self._work_time())
         if beat is not None:
             beat.stop()
-        if record.key in consumer.poison:
+        mended = consumer.poison_until is not None and sim.now >= consumer.poison_until
+        if record.key in consumer.poison and not mended:
             sim.record(REJECTED, record, sim.value("the work on it fails"))
-            return
+            if consumer.retry_after is not None and consumer.delete != "before":
+                yield from self._tell("change_message_visibility", one, (one.handle, consumer.retry_after))
+            return False
         if consumer.idempotent and record.id in self._times:
             # Another worker had a copy of the same record in hand.
             sim.record(SKIPPED, record, sim.value("processed before"))
         else:
             self._times[record.id] = attempt = self._times.get(record.id, 0) + 1
             sim.record(PROCESSED, record, attempt)
-        if consumer.delete == "after":
+        if consumer.delete != "before":
+            yield from self._finish(one)
+        return True
+
+    def _finish(self, one: _InHand) -> Generator[Any, Any, None]:
+        if self._consumer.delete == "together":
+            self._done.append(one)
+        else:
             yield from self._delete(one)
 
     def _delete(self, one: _InHand) -> Generator[Any, Any, None]:
-        answer = yield from self._ask("delete_message", one.record.key, (one.handle,))
+        yield from self._tell("delete_message", one, (one.handle,))
+
+    def _tell(self, kind: str, one: _InHand, payload: tuple[int, ...]) -> Generator[Any, Any, None]:
+        answer = yield from self._ask(kind, one.record.key, payload)
         if answer.kind == REFUSAL:
             self._sim.record(FAILED, one.record, self._sim.value(answer.payload))
+
+    def _delete_together(self) -> Generator[Any, Any, None]:
+        sim = self._sim
+        done, self._done = self._done, []
+        answer = yield from self._ask("delete_message_batch", None, tuple(one.handle for one in done))
+        arrived = sim.cause
+        for one, refused in zip(done, answer.payload, strict=True):
+            if refused:
+                sim.record(FAILED, one.record, sim.value(refused), cause=arrived)
 
     def _beat(self, one: _InHand) -> _Heartbeat | None:
         consumer = self._consumer

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from attrs import field, frozen
 
-from simulator.brokers.sqs.attributes import DELAY_MAX
-from simulator.brokers.sqs.node import PROTOCOL, SqsQueue
+from simulator.brokers.sqs.attributes import BATCH_MAX, DELAY_MAX
+from simulator.brokers.sqs.front import PROTOCOL
+from simulator.brokers.sqs.node import SqsQueue
 from simulator.clients.arrivals import Arrivals, Every, Keys, Numbered, as_arrivals, as_keys
 from simulator.clients.calls import Calls
 from simulator.clients.retry import Retry
+from simulator.clients.sqs_batches import Batches
 from simulator.message import Message
 from simulator.scenario import Node, Scenario
-from simulator.validation import at_least, one_of, positive, whole_from
+from simulator.validation import at_least, not_negative, one_of, positive, whole_from
 from simulator.vocabulary import CREATED
 
 if TYPE_CHECKING:
@@ -47,15 +49,19 @@ class SqsProducer(Node):
     )
     """FIFO only: each record has an id of its own, which its retries share; or it goes by its key; or it has none, and the
     queue goes by its content (``content_based_deduplication``)."""
+    max_batch_size: int = field(default=1, metadata=whole_from(1, BATCH_MAX), kw_only=True)
+    """How many records it sends by one request (``SendMessageBatch``)."""
+    max_batch_open_ms: float = field(default=200.0, metadata=not_negative("ms"), kw_only=True)
+    """How long a batch waits for more records. (This setting and the one before: AWS SDK for Java, buffered client.)"""
     timeout: float = field(default=1_000.0, metadata=positive("ms"), kw_only=True)
     """How long it waits for an answer."""
     retry: Retry = field(default=Retry(), kw_only=True)
 
     def behave(self, sim: Sim) -> Callable[[Message, str], None]:
-        calls = Calls(sim, self.timeout, self.retry, None)
         # What is to be told comes from outside: a crash interrupts the telling, and does not begin it anew.
         made: int = sim.durable.get("made", 0)
         (queue,) = queues_of(sim.scenario, self.name)
+        send, answered = self._sending(sim, queue.name)
         next_key = self.keys.chooser(sim.random("keys"), made)
         gaps = self.every.gaps(sim.random("arrivals"), sim.now)
         most = self.count
@@ -68,14 +74,21 @@ class SqsProducer(Node):
             sim.record(CREATED, record, cause=-1)
             if most is None or made < most:
                 sim.call_later(next(gaps), make)
-            calls.begin(queue.name, record)
-
-        def answered(message: Message, _: str) -> None:
-            calls.settle(message)
+            send(record)
 
         if most is None or made < most:
             sim.call_later(next(gaps), make)
-        return answered
+        return lambda message, _: answered(message)
+
+    def _sending(self, sim: Sim, queue: str) -> tuple[Callable[[Message], None], Callable[[Message], None]]:
+        """How it sends a record, and what it does with an answer: one by one, or in batches."""
+        if self.max_batch_size == 1:
+            calls = Calls(sim, self.timeout, self.retry, None)
+            return lambda record: calls.begin(queue, record), calls.settle
+        batches = Batches(
+            sim, queue, most=self.max_batch_size, open_ms=self.max_batch_open_ms, timeout=self.timeout, retry=self.retry
+        )
+        return batches.add, batches.take
 
     def _headers(self, queue: SqsQueue, key: str | None, made: int) -> tuple[tuple[str, str], ...]:
         headers = []

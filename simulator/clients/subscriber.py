@@ -9,19 +9,27 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from attrs import field, frozen
 
-from simulator.brokers.queue.node import ACK, CLOSED, CONSUME, DELIVER, HEARTBEAT, NACK, REFUSAL, RabbitMQ
+from simulator.brokers.queue.declared import Bound, Declared, ExchangeDeclared, QueueDeclared, consume_on
+from simulator.brokers.queue.errors import AmqpError
+from simulator.brokers.queue.node import RabbitMQ
+from simulator.brokers.queue.protocol import Consume
+from simulator.clients.connection import Arrival, Connection, source_brokers
 from simulator.message import Message
 from simulator.network import Fixed, Latency, as_latency
 from simulator.scenario import Node, Scenario
-from simulator.validation import at_least, did_you_mean, not_negative, one_of, positive
-from simulator.vocabulary import FAILED, IGNORED, PROCESSED, QUEUED, REJECTED, SKIPPED, STARTED, TIMED_OUT
+from simulator.validation import at_least, did_you_mean, not_negative, one_of, optional, positive, whole_from
+from simulator.vocabulary import IGNORED, PROCESSED, QUEUED, REJECTED, SKIPPED, STARTED
 
 if TYPE_CHECKING:
     from simulator.engine import Sim
 
 
-def _as_keys(keys: Any) -> Any:
-    return tuple(keys) if isinstance(keys, list) else keys
+def _as_tuple(values: Any) -> Any:
+    return tuple(values) if isinstance(values, list) else values
+
+
+def _as_names(names: Any) -> Any:
+    return (names,) if isinstance(names, str) else _as_tuple(names)
 
 
 @frozen
@@ -38,60 +46,106 @@ class Subscriber(Node):
 
     role: ClassVar[str] = "consumer"
 
-    queue: str
+    queue: tuple[str, ...] = field(converter=_as_names)
+    """A queue's name, or several: then it has a consumer of each, all on one channel."""
     group: str = field(default="", kw_only=True)
     """The name of the service it is part of; its own name if none is given."""
-    prefetch_count: int = field(default=0, metadata=at_least(0), kw_only=True)
+    declares: tuple[Declared, ...] = field(default=(), converter=_as_tuple, kw_only=True)
+    """What it declares whenever it connects, in this order: for a queue of its own,
+    ``[QueueDeclared("inbox", durable=False, exclusive=True), Bound("news", "inbox")]``."""
+    prefetch_count: int = field(default=0, metadata=whole_from(0, 65_535), kw_only=True)
     """0: any number."""
+    global_qos: bool = field(default=False, kw_only=True)
+    """Whether ``prefetch_count`` is what all its consumers may hold together, and not each of them."""
     ack: Literal["after", "before", "auto"] = field(
         default="after", metadata=one_of("after", "before", "auto"), kw_only=True
     )
+    ack_every: int = field(default=1, metadata=at_least(1), kw_only=True)
+    """It acknowledges so many messages at once (``multiple``), or fewer when it has nothing left to do."""
     work: Latency = field(default=Fixed(10.0), converter=as_latency, kw_only=True)
     """How long the work on one message takes, in ms."""
     concurrency: int = field(default=1, metadata=at_least(1), kw_only=True)
     idempotent: bool = field(default=False, kw_only=True)
     """Whether it remembers, durably and together with the work's effect, what it has processed."""
-    poison: tuple[str, ...] = field(default=(), converter=_as_keys, kw_only=True)
-    """The keys of messages on which the work always fails."""
-    slow: tuple[str, ...] = field(default=(), converter=_as_keys, kw_only=True)
+    poison: tuple[str, ...] = field(default=(), converter=_as_tuple, kw_only=True)
+    """The keys of messages on which the work fails, always …"""
+    poison_until: float | None = field(default=None, metadata=optional(not_negative("ms")), kw_only=True)
+    """… or up to this time, when the mistake in the code is mended."""
+    slow: tuple[str, ...] = field(default=(), converter=_as_tuple, kw_only=True)
     """The keys of messages on which the work takes ``slow_work`` instead."""
     slow_work: Latency = field(default=Fixed(1_000.0), converter=as_latency, kw_only=True)
-    requeue: bool = field(default=True, kw_only=True)
+    requeue: Literal[True, False, "once"] = field(default=True, metadata=one_of(True, False, "once"), kw_only=True)
     """Where a message on which the work failed goes: back to its queue, or (False) to the dead-letter exchange, if there is
-    one."""
+    one. "once": back, unless the delivery says that it was delivered before."""
     exclusive: bool = field(default=False, kw_only=True)
+    """Whether it will be the queue's only consumer."""
     heartbeat: float = field(default=60.0, metadata=not_negative("s"), kw_only=True)
-    """Seconds, as in RabbitMQ: after so long a silence the broker takes the connection for dead; 0: never."""
+    """Seconds, as in RabbitMQ: after so long a silence the broker takes the connection for dead; 0: never. With half of that
+    each end notices that what the other said last got lost."""
     reconnect_after: float = field(default=1_000.0, metadata=positive("ms"), kw_only=True)
-    """How long it waits for the broker's answer, or after a refusal, before it asks again."""
+    """How long it waits for the broker's answer, or after a refusal, before it asks again; and for a delivery that is missing
+    before it opens a new connection."""
 
     def behave(self, sim: Sim) -> Callable[[Message, str], None]:
         return _Consuming(self, sim).take
 
+    def asks(self) -> Consume:
+        """What it opens its connection for."""
+        return Consume(
+            tuple(each.request() for each in self.declares),
+            self.queue,
+            self.prefetch_count,
+            self.global_qos,
+            self.ack == "auto",
+            self.exclusive,
+            1_000.0 * self.heartbeat,
+        )
+
     def problems(self, scenario: Scenario) -> Iterator[str]:
-        brokers = _brokers(scenario, self.name)
+        brokers = source_brokers(scenario, self.name)
         if len(brokers) != 1:
             yield f'{self}: it has one broker, and {len(brokers)} are linked to it; add one Link(broker, "{self.name}").'
             return
-        queues = [each.name for each in brokers[0].queues]
-        if self.queue not in queues:
-            yield f'{self}: {brokers[0]} has no queue "{self.queue}" (NOT_FOUND); {did_you_mean(self.queue, queues)}'
-        for name in ("poison", "slow"):
-            keys = getattr(self, name)
-            if not isinstance(keys, tuple) or not all(isinstance(key, str) for key in keys):
-                yield f'{self}: {name} is {keys!r}; give a list of keys, as in ["order-3"].'
+        for name in ("poison", "slow", "queue"):
+            names = getattr(self, name)
+            if not isinstance(names, tuple) or not all(isinstance(each, str) for each in names):
+                yield f'{self}: {name} is {names!r}; give a list of {"names" if name == "queue" else "keys"}, as in ["order-3"].'
+        strange = [each for each in self.declares if not isinstance(each, ExchangeDeclared | QueueDeclared | Bound)]
+        if strange or not self.queue:
+            wrong = f"{strange[0]!r} can't be declared" if strange else "it consumes no queue"
+            yield f"{self}: {wrong}; give QueueDeclared, ExchangeDeclared or Bound in declares, and the name of a queue first."
+            return
+        if self.ack_every > 1 and self.ack != "after":
+            yield f'{self}: ack_every is {self.ack_every}, and it has nothing to gather with ack="{self.ack}"; leave one out.'
+        yield from self._refusals(scenario, brokers[0])
 
-
-def _brokers(scenario: Scenario, name: str) -> list[RabbitMQ]:
-    return [node for node in map(scenario.node, scenario.upstream(name)) if isinstance(node, RabbitMQ)]
+    def _refusals(self, scenario: Scenario, node: RabbitMQ) -> Iterator[str]:
+        """What the broker would refuse, as far as that can be known before the run."""
+        others = [each for each in scenario.nodes_of(Subscriber) if source_brokers(scenario, each.name) == [node]]
+        known = [*node.queues, *(each for other in others for each in other.declares if isinstance(each, QueueDeclared))]
+        names = list(dict.fromkeys(each.name for each in known))
+        for queue in self.queue:
+            if queue not in names:
+                yield f'{self}: {node} has no queue "{queue}" (NOT_FOUND); {did_you_mean(queue, names)}'
+                return
+        try:
+            broker = node.set_up()
+            channel = broker.channel(self.name)
+            for each in self.declares:
+                each.declare(channel)
+            here = tuple(queue for queue in self.queue if queue in broker.queues)
+            consume_on(channel, self.asks()._replace(queues=here))
+        except AmqpError as error:
+            yield f"{self}: {error}"
 
 
 class _Job(NamedTuple):
     """A delivery in hand, and the step that told that it waits."""
 
     record: Message
-    connection: int
+    token: int
     tag: int
+    redelivered: bool
     queued: int
 
 
@@ -101,95 +155,43 @@ class _Consuming:
     def __init__(self, subscriber: Subscriber, sim: Sim) -> None:
         self._subscriber = subscriber
         self._sim = sim
-        (broker,) = _brokers(sim.scenario, subscriber.name)
-        self._broker = broker.name
+        (broker,) = source_brokers(sim.scenario, subscriber.name)
         self._work_time = subscriber.work.sampler(sim.random("work"))
         self._slow_time = subscriber.slow_work.sampler(sim.random("slow work"))
         self._times: dict[int, int] = sim.durable.setdefault("processed", {})
-        self._connection = 0
-        """The id of the request that opened the connection."""
-        self._opened = False
-        self._tags: set[int] = set()
-        """The deliveries that this connection has brought: whatever a link does to them, TCP gives each once."""
         self._jobs: deque[_Job] = deque()
         self._idle = list(range(subscriber.concurrency))
-        self._spoke = 0.0
-        self._connect()
-
-    # The connection.
-
-    def _connect(self) -> None:
-        sim, subscriber = self._sim, self._subscriber
-        heartbeat = subscriber.heartbeat * 1_000.0
-        auto_ack = subscriber.ack == "auto"
-        wanted = (subscriber.queue, subscriber.prefetch_count, auto_ack, subscriber.exclusive, heartbeat)
-        request = sim.envelope(CONSUME, None, wanted)
-        self._connection, self._opened, self._tags = request.id, False, set()
-        self._ask(request, 1)
-        if heartbeat:
-            sim.call_later(heartbeat / 2, self._show_life, request.id)
-
-    def _ask(self, request: Message, attempt: int) -> None:
-        sim = self._sim
-        if self._opened or self._connection != request.id:
-            return
-        if attempt > 1:
-            sim.record(TIMED_OUT, request, sim.index_of(self._broker), attempt - 1, sim.value("indefinite"))
-        self._say(request, attempt)
-        sim.call_later(self._subscriber.reconnect_after, self._ask, request, attempt + 1)
-
-    def _say(self, message: Message, attempt: int = 1) -> None:
-        self._spoke = self._sim.now
-        self._sim.send(self._broker, message, attempt)
-
-    def _show_life(self, connection: int) -> None:
-        sim = self._sim
-        if connection != self._connection:
-            return
-        half = self._subscriber.heartbeat * 500.0
-        if sim.now - self._spoke >= half:
-            self._say(sim.envelope(HEARTBEAT, None, connection))
-        sim.call_later(half, self._show_life, connection)
+        self._in_hand: dict[int, None] = {}
+        """The tags of this connection's deliveries that wait or are worked on, in their order."""
+        self._done: list[int] = []
+        """The tags of those that are to be acknowledged."""
+        self._connection = Connection(
+            sim,
+            broker.name,
+            subscriber.asks(),
+            reconnect_after=subscriber.reconnect_after,
+            delivered=self._deliver,
+            lost=self._lose,
+        )
+        self._connection.open()
 
     def take(self, message: Message, _: str) -> None:
-        sim = self._sim
-        if message.kind == DELIVER:
-            self._deliver(message)
-        elif message.kind == CLOSED:
-            if message.payload == self._connection:
-                self._lose()
-                self._connect()
-            else:
-                sim.record(IGNORED, message, sim.value("that connection is closed already"))
-        elif message.in_reply_to != self._connection or self._opened:
-            sim.record(IGNORED, message, sim.value("nobody waits for it"))
-        elif message.kind == REFUSAL:
-            sim.record(FAILED, sim.message_of(message.in_reply_to), sim.value(message.payload))
-            self._connection = 0
-            sim.call_later(self._subscriber.reconnect_after, self._connect)
-        else:
-            self._opened = True
+        self._connection.take(message)
 
     def _lose(self) -> None:
         """The connection is gone, and with it what was waiting here; the broker will deliver it again."""
         sim = self._sim
         jobs, self._jobs = self._jobs, deque()
+        self._in_hand, self._done = {}, []
         for job in jobs:
             sim.record(IGNORED, job.record, sim.value("its connection is closed"), cause=job.queued)
 
-    # The work.
-
-    def _deliver(self, message: Message) -> None:
-        sim = self._sim
-        connection, tag, number, _ = message.payload
-        if connection != self._connection or tag in self._tags:
-            why = "a copy" if connection == self._connection else "its connection is closed"
-            sim.record(IGNORED, message, sim.value(why))
-            return
-        self._tags.add(tag)
-        record = sim.message_of(number)
-        queued = sim.record(QUEUED, record, len(self._jobs) + 1)
-        job = _Job(record, connection, tag, queued)
+    def _deliver(self, arrival: Arrival) -> None:
+        sim, delivery = self._sim, arrival.delivery
+        record = sim.message_of(delivery.record)
+        queued = sim.record(QUEUED, record, len(self._jobs) + 1, cause=arrival.step)
+        job = _Job(record, delivery.token, delivery.delivery_tag, delivery.redelivered, queued)
+        self._in_hand[job.tag] = None
         if self._subscriber.ack == "before":
             self._settle(job)
         self._jobs.append(job)
@@ -205,11 +207,12 @@ class _Consuming:
     def _work(self, job: _Job, worker: int) -> Generator[Any, Any, None]:
         sim, subscriber, record = self._sim, self._subscriber, job.record
         if self._known(record, job.queued):
-            self._done(job)
+            self._finish(job)
             return
         sim.record(STARTED, record, worker, cause=job.queued)
         yield sim.sleep(self._slow_time() if record.key in subscriber.slow else self._work_time())
-        if record.key in subscriber.poison:
+        mended = subscriber.poison_until is not None and sim.now >= subscriber.poison_until
+        if record.key in subscriber.poison and not mended:
             sim.record(REJECTED, record, sim.value("poison"))
             if subscriber.ack == "after":
                 self._give_up(job)
@@ -218,7 +221,7 @@ class _Consuming:
             # A second worker may have had the same message in hand.
             self._times[record.id] = times = self._times.get(record.id, 0) + 1
             sim.record(PROCESSED, record, times)
-        self._done(job)
+        self._finish(job)
 
     def _known(self, record: Message, cause: int | None = None) -> bool:
         if not self._subscriber.idempotent or record.id not in self._times:
@@ -226,15 +229,35 @@ class _Consuming:
         self._sim.record(SKIPPED, record, self._sim.value("processed before"), cause=cause)
         return True
 
-    def _done(self, job: _Job) -> None:
+    def _finish(self, job: _Job) -> None:
         if self._subscriber.ack == "after":
             self._settle(job)
 
     def _settle(self, job: _Job) -> None:
-        if job.connection == self._connection:
-            self._say(self._sim.envelope(ACK, job.record.key, (job.connection, job.tag, False)))
+        """Acknowledge it, by itself or together with others."""
+        if job.token != self._connection.token:
+            return
+        self._in_hand.pop(job.tag, None)
+        if self._subscriber.ack_every == 1:
+            self._connection.ack(job.token, job.tag, job.record.key)
+        else:
+            self._done.append(job.tag)
+            self._acknowledge_together()
+
+    def _acknowledge_together(self) -> None:
+        """All up to a tag are acknowledged at once, so nothing that is still in hand may stand before it."""
+        first = next(iter(self._in_hand), None)
+        done = [tag for tag in self._done if first is None or tag < first]
+        if done and (len(done) >= self._subscriber.ack_every or not self._in_hand):
+            self._connection.ack(self._connection.token, max(done), multiple=True)
+            self._done = [tag for tag in self._done if tag not in done]
 
     def _give_up(self, job: _Job) -> None:
-        if job.connection == self._connection:
-            requeue = self._subscriber.requeue
-            self._say(self._sim.envelope(NACK, job.record.key, (job.connection, job.tag, False, requeue)))
+        if job.token != self._connection.token:
+            return
+        requeue = self._subscriber.requeue
+        self._in_hand.pop(job.tag, None)
+        self._connection.nack(
+            job.token, job.tag, job.record.key, requeue=not job.redelivered if requeue == "once" else bool(requeue)
+        )
+        self._acknowledge_together()

@@ -6,17 +6,20 @@ holds, is not ``settled``, and its sentence says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from attrs import frozen
 
 from simulator.reading import fates, repeats
-from simulator.reading.durability import acknowledged, lost_writes
+from simulator.reading.durability import acknowledged, leaderless, lost_writes
 from simulator.reading.lineage import births, label, shared_keys
-from simulator.reading.parties import groups, is_topic, members, processors, topics, topics_of
+from simulator.reading.parties import extent, groups, is_topic, members, processors, topics, topics_of
+from simulator.reading.rebalances import unread
 from simulator.reading.replicas import replicas
 from simulator.reading.sentences import sentence as tell
 from simulator.trace import Step, Trace
+from simulator.values import Span
 
 
 @frozen(repr=False)
@@ -153,6 +156,63 @@ def no_aborted_read(trace: Trace, name: str) -> Verdict:
     sentence = f"{name} acted on {called}, whose transaction was aborted{others}."
     indexes = sorted({births(trace)[first[4]].step, first[0], aborted[first[4]]})
     return Verdict("no_aborted_read", False, sentence, tuple(trace[index] for index in indexes))
+
+
+def always_led(trace: Trace, topic: str | None = None) -> Verdict:
+    """Every partition of a cluster had a leader at work all the time: what is sent to it can be stored, and what it has be read.
+
+    ``topic`` chooses as in `measures.leaderless`.
+    """
+    found = leaderless(trace, topic)
+    of = f"of {topic} " if topic is not None else ""
+    if not found:
+        return Verdict("always_led", True, f"Every partition {of}had a leader all the time.")
+    worst, span = _longest(found)
+    times = sum(len(spans) for spans in found.values())
+    sentence = f"{worst} had no leader for {_told(trace, span)}{_more(times - 1, 'other gap')}."
+    return Verdict("always_led", False, sentence, _ends(trace, worst, span, ("demoted",), ("promoted",)))
+
+
+def always_read(trace: Trace, group: str) -> Verdict:
+    """Whenever a member of a group had once read a partition, one of them did: its records don't lie waiting for a reader.
+
+    A rebalance breaks it for as long as it takes, a crash until the group has noticed it. Raises KeyError for a name that is
+    no group.
+    """
+    found = unread(trace, group)
+    if not found:
+        return Verdict("always_read", True, f"{group} read all its partitions all the time.")
+    worst, span = _longest(found)
+    times = sum(len(spans) for spans in found.values())
+    named = worst if isinstance(worst, str) else f"partition {worst}"
+    sentence = f"Nobody in {group} read {named} for {_told(trace, span)}{_more(times - 1, 'other gap')}."
+    return Verdict("always_read", False, sentence, _ends(trace, worst, span, ("revoked",), ("assigned",)))
+
+
+_Partition = TypeVar("_Partition", bound=int | str)
+
+
+def _longest(spans: Mapping[_Partition, Sequence[Span]]) -> tuple[_Partition, Span]:
+    every_span = [(partition, span) for partition, held in spans.items() for span in held]
+    return max(every_span, key=lambda each: each[1].end - each[1].start)
+
+
+def _told(trace: Trace, span: Span) -> str:
+    open_ended = span.end >= extent(trace).end
+    return f"{span.end - span.start:,.0f} ms{', to the end of the run' if open_ended else ''}"
+
+
+def _ends(
+    trace: Trace, partition: int | str, span: Span, begins: tuple[str, ...], ends: tuple[str, ...]
+) -> tuple[Step, ...]:
+    """The steps that began a gap, and those that ended it."""
+    began = [
+        step
+        for step in trace.select(*begins, "crashed", "stopped")
+        if step.time == span.start and step.data.get("partition", partition) == partition
+    ]
+    ended = [step for step in trace.select(*ends) if step.time == span.end and step.data["partition"] == partition]
+    return (*began, *ended)
 
 
 def converged(trace: Trace, names: Iterable[str] | None = None) -> Verdict:

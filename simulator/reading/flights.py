@@ -33,10 +33,13 @@ class Flight(NamedTuple):
 _RECORDS = {
     # Connection, delivery tag, record, redelivered.
     "deliver": slice(2, 3),
+    # Record, where to, headers.
+    "publish": slice(0, 1),
     # Partition, offset, record, and again.
     "records": slice(2, None, 3),
     # Record, receipt handle, count, and again.
     "messages": slice(0, None, 3),
+    "send_message_batch": slice(None),
     # Queue, number, record, and what else the next queue must know of it.
     "letter": slice(2, 3),
 }

@@ -30,6 +30,8 @@ field               entry → value                                             
 ``unacked Q``, …    place → `Chip`: delivered, not yet acknowledged                    no
 ``holder Q``, …     place → the consumer that has it, unacknowledged                   no
 ``consumers Q``, …  consumer → its prefetch                                            yes
+``queues``          queue → ``"declared"`` by a client, or ``"gone"``                  no
+``bindings``        binding that a client made, in words → where it leads              no
 ``queue``           step → `Chip`: waiting for a worker                                yes
 ``working``         worker → `Chip`                                                    yes
 ``done``            step → `Chip`: processed, processed again, or skipped              no

@@ -135,7 +135,8 @@ class Inquiry:
         elif kind == ENQUEUED:
             self._queued.setdefault(message, []).append((node, a))
             self._left.pop(message, None)
-        elif kind in (DELETED, EXPIRED, DEAD_LETTERED, REDRIVEN):
+        elif kind in (DELETED, EXPIRED, DEAD_LETTERED, REDRIVEN) and (node, a) in self._queued.get(message, ()):
+            # What a shovel moves is in a broker's queues, and followed there.
             self._queued[message].remove((node, a))
             self._left[message] = (index, kind, b)
         elif kind == ABANDONED:
@@ -190,9 +191,8 @@ class Inquiry:
         nodes, last = self._trace.nodes, self._last.get(number, 0)
         if self._routed.get(number):
             node, value, _ = self._routed[number][-1]
-            read = {getattr(self._trace.scenario.nodes[place], "queue", None) for place in self._places}
             name = self._trace.values[value]
-            aside = "" if name in read else ", where it was set aside,"
+            aside = "" if name in consumed(self._trace, self._name) else ", where it was set aside,"
             return Fate(False, f"it was still in the queue {name} of {nodes[node]}{aside} when the run ended", last)
         if number in self._settled:
             index, how = self._settled[number]

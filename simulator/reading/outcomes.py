@@ -16,6 +16,7 @@ from simulator.reading.health import availability
 from simulator.reading.lags import backlog
 from simulator.reading.lineage import origins
 from simulator.reading.parties import clients, groups, processors, queues, topics_of
+from simulator.reading.purposes import purposes
 from simulator.reading.repeats import duplicates, reorderings
 from simulator.reading.tables import as_html, as_text, named
 from simulator.trace import Trace
@@ -186,4 +187,7 @@ def _of_work(trace: Trace, each: bool) -> Iterator[Outcome]:
 def _of_everybody(trace: Trace) -> Iterator[Outcome]:
     if len(processors(trace)) > 1:
         yield from _spread("until everybody knows", inconsistency_window(trace))
-    yield Outcome("messages on the wire", messages_on_the_wire(trace), "", "lower")
+    sent = messages_on_the_wire(trace)
+    yield Outcome("messages on the wire", sent, "", "lower")
+    if cluster(trace) is not None or queues(trace):
+        yield Outcome("of them carrying no record", sent - purposes(trace)["records"], "", "lower")

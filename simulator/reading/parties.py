@@ -120,8 +120,8 @@ def read_by(trace: Trace, name: str) -> tuple[str, ...]:
 
 def consumed(trace: Trace, name: str) -> frozenset[str]:
     """The queues of a broker with exchanges that a node or group consumes, by name: its members say so by a field ``queue``."""
-    queues_named = (getattr(trace.scenario.nodes[place], "queue", "") for place in members(trace, name))
-    return frozenset(str(each) for each in queues_named if each)
+    named = (getattr(trace.scenario.nodes[place], "queue", ()) for place in members(trace, name))
+    return frozenset(queue for each in named for queue in ((each,) if isinstance(each, str) else each))
 
 
 @remembered

@@ -15,10 +15,13 @@ from broker to broker; it asks for some, or says that there are none; or it keep
 _FOR: dict[tuple[str, bool], Purpose] = {
     ("produce", False): "records",
     ("letter", False): "records",
+    ("publish", False): "records",
+    ("send_message_batch", False): "records",
     ("ack", True): "acknowledgements",
     ("basic_ack", False): "acknowledgements",
     ("basic_nack", False): "acknowledgements",
     ("delete_message", False): "acknowledgements",
+    ("delete_message_batch", False): "acknowledgements",
     ("commit", False): "acknowledgements",
     ("commit_ack", True): "acknowledgements",
     ("replicate", False): "replication",

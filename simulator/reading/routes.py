@@ -11,12 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from simulator.brokers.queue.broker import Broker
-from simulator.brokers.queue.channel import Channel
 from simulator.brokers.queue.dead_letters import dead_letter, without_cycles
-from simulator.brokers.queue.declared import set_up
-from simulator.brokers.queue.errors import AmqpError
+from simulator.brokers.queue.declared import ask, consume_on, set_up
 from simulator.brokers.queue.exchanges import DEFAULT, Binding, Exchange, Hop
 from simulator.brokers.queue.messages import Address, Content, Envelope, address
+from simulator.brokers.queue.protocol import PUBLISH, Consume, Publishing
 from simulator.message import Message
 from simulator.reading.memo import remembered
 from simulator.scenario import Node
@@ -56,20 +55,25 @@ def routes(trace: Trace) -> dict[int, Route]:
     """The way of each message that was routed, by the index of its ``routed`` step."""
     tables = {place: _Tables(declared(node)) for place, node in enumerate(trace.scenario.nodes) if routes_messages(node)}
     found: dict[int, Route] = {}
-    for index, time, code, node, message, cause, a, b, _ in trace.rows("routed", "subscribed", "unsubscribed", "restarted"):
+    for index, time, code, node, message, cause, _, b, _ in trace.rows("routed", "subscribed", "unsubscribed", "restarted"):
         table = tables.get(node)
         if table is None:
             continue
         table.broker.advance(time)
         if code == RESTARTED:
-            table.broker.restart()
+            table.restart()
         elif code == SUBSCRIBED:
-            table.subscribe(str(trace.values[a]), trace.nodes[b])
+            table.subscribe(trace.message(message), trace.nodes[b])
         elif code != ROUTED:
             table.unsubscribe(trace.nodes[b])
         else:
-            death = trace[cause] if cause >= 0 and trace[cause].kind == "settled" else None
-            found[index] = table.publish(trace.message(message)) if death is None else table.bury(death)
+            led = trace[cause] if cause >= 0 else None
+            if led is not None and led.kind == "settled":
+                found[index] = table.bury(led)
+            elif led is not None and led.message is not None and led.message.kind == PUBLISH:
+                found[index] = table.publish_again(Publishing(*led.message.payload), trace.message(message))
+            else:
+                found[index] = table.publish(trace.message(message))
         table.broker.take_effects()
     return found
 
@@ -79,14 +83,24 @@ class _Tables:
 
     def __init__(self, broker: Broker) -> None:
         self.broker = broker
-        self._channels: dict[str, Channel] = {}
+        self._connected: set[str] = set()
         self._came: dict[tuple[int, str], Envelope] = {}
         """How a message came to a queue."""
+
+    def restart(self) -> None:
+        """The broker starts again, without its connections."""
+        self._connected.clear()
+        self.broker.restart()
 
     def publish(self, message: Message) -> Route:
         """A publisher's message comes to the exchange that it names."""
         goes = address(message)
         return self._route(Envelope(goes.exchange, goes.routing_key, Content(message.id, headers=goes.headers)))
+
+    def publish_again(self, again: Publishing, message: Message) -> Route:
+        """Somebody passes on a message that was published before."""
+        headers = {**address(message).headers, **(again.headers or {})}
+        return self._route(Envelope(again.exchange, again.routing_key, Content(message.id, headers=headers)))
 
     def bury(self, death: Step) -> Route:
         """A message leaves the queue that it died in for that queue's dead-letter exchange."""
@@ -117,20 +131,23 @@ class _Tables:
             words += f"; but not back to {_listed(round_again)}, or it would go round for ever"
         return Route(goes, hops, queues, died_in, words)
 
-    def subscribe(self, queue: str, consumer: str) -> None:
-        """A queue has a consumer: while it has one, it is not deleted by itself."""
-        channel = self._channels[consumer] = self.broker.channel(consumer)
-        try:
-            channel.basic_consume(queue, consumer_tag=consumer)
-        except AmqpError:
-            # The broker refused it, too, and says next that it does not have this consumer.
+    def subscribe(self, request: Message, consumer: str) -> None:
+        """A client consumes queues, after it has declared what it wanted: while a queue has a consumer, it is not deleted by
+        itself."""
+        if consumer in self._connected:
+            # It consumes several queues by one request.
             return
+        self._connected.add(consumer)
+        asked = Consume(*request.payload)
+        channel = self.broker.channel(consumer)
+        for each in asked.declared:
+            ask(channel, each)
+        consume_on(channel, asked)
 
     def unsubscribe(self, consumer: str) -> None:
         """The consumer's connection is closed."""
-        channel = self._channels.pop(consumer, None)
-        if channel is not None:
-            channel.close()
+        self._connected.discard(consumer)
+        self.broker.close_connection(consumer)
 
 
 # In words.

@@ -15,12 +15,16 @@ _PROTOCOL = {
     ("ack", True): "acknowledgement",
     ("receive_message", False): "request for messages",
     ("delete_message", False): "request to delete",
+    ("send_message_batch", False): "batch",
+    ("delete_message_batch", False): "request to delete several",
     ("change_message_visibility", False): "request to hide on",
     ("consume", False): "request to consume",
     ("basic_ack", False): "acknowledgement",
     ("basic_nack", False): "negative acknowledgement",
     ("deliver", False): "delivery",
     ("closed", False): "end of the connection",
+    ("close", False): "end of the connection",
+    ("publish", False): "second publishing",
     ("start_message_move_task", False): "order to move messages back",
     ("produce", False): "batch",
     ("replicate", False): "request for copies",
@@ -74,6 +78,8 @@ def _subject(message: Message | None) -> str:
     """What a record or request is called where it is clear that it is one: its key."""
     if message is None:
         return "something"
+    if message.kind == "write_marker":
+        return "a transaction's marker"
     return message.key or f"{message.kind} {message.id}"
 
 
@@ -293,6 +299,12 @@ _SENTENCES: dict[str, Callable[[Step], str]] = {
     ),
     "revoked": lambda s: f"{s.node} no longer reads {_partition(s)} for the group {s.data['group']} ({s.data['reason']})",
     "stopped": lambda s: f"{s.node} ended in good order",
+    "declared": lambda s: f"{s.node} has the queue {s.data['queue']} from now on",
+    "bound": lambda s: (
+        f"the exchange {s.data['exchange']} of {s.node} passes messages on to {s.data['to']} from now on"
+        + (f", by {s.data['key']}" if s.data["key"] else "")
+    ),
+    "dismantled": lambda s: f"the queue {s.data['queue']} of {s.node} is gone ({s.data['reason']})",
     "reset": lambda s: f"{s.node} reads {_partition(s)} from offset {s.data['offset']} on, as its auto_offset_reset says",
     "unsubscribed": lambda s: (
         f"{s.data['to']} no longer consumes the queue {s.data['queue']} of {s.node} ({s.data['reason']})"

@@ -16,10 +16,10 @@ _CUSTOMERS = ("anna", "anna", "ben", "anna", "ben", "ben")
 
 
 def visibility_timeout(
-    visibility_timeout: Annotated[int, Range(1, 10, unit="s", label="visibility_timeout")] = 2,
+    visibility_timeout: Annotated[int, Range(1, 10, unit="s", label="Visibility timeout")] = 2,
     work_ms: Annotated[float, Range(500, 8_000, unit="ms", label="Time the work on an order takes")] = 3_000,
     extend: Annotated[bool, "billing hides an order anew while it works on it"] = False,
-    max_receive_count: Annotated[int | None, Range(1, 10, label="maxReceiveCount (then to a dead-letter queue)")] = None,
+    max_receive_count: Annotated[int | None, Range(1, 10, label="Receives until it is given up")] = None,
     consumers: Annotated[int, Range(1, 4, label="Consumers that share the queue")] = 2,
     crash: Annotated[bool, "billing-1 crashes while it works on its first order"] = False,
 ) -> Scenario:
@@ -50,7 +50,7 @@ def message_groups(
     fifo_queue: Annotated[bool, "a FIFO queue, with a message group for each customer"] = True,
     crash: Annotated[bool, "billing-1 crashes while it works on anna's first order"] = True,
     lost_answer: Annotated[bool, "the queue's answer to the third order is lost, and the shop sends it again"] = False,
-    visibility_timeout: Annotated[int, Range(1, 10, unit="s", label="visibility_timeout")] = 3,
+    visibility_timeout: Annotated[int, Range(1, 10, unit="s", label="Visibility timeout")] = 3,
 ) -> Scenario:
     """Six orders of two customers, and the consumer that has anna's first order in hand crashes.
 

@@ -160,7 +160,7 @@ def _part(fraction: float) -> str:
 
 def _layer(mark: Mark) -> int:
     """What lies on top of what: links and their heads, nodes, then inside the nodes boxes, bars, shapes and text."""
-    if mark.colour == "line" and (mark.kind == "area" or mark.kind == "line" and mark.style == "strong"):
+    if mark.colour == "line" and (mark.kind == "area" or mark.kind == "line" and mark.style in {"strong", "dotted"}):
         return 0
     if mark.kind == "box":
         return 1 if mark.at[4] == NODE_RADIUS else 2
@@ -202,8 +202,8 @@ def _styles() -> str:
     dark = "".join(f"--{name}:{pair[1]};" for name, pair in pairs.items())
     return (
         f"<style>svg{{{light}font-family:{FONT}}}@media(prefers-color-scheme:dark){{svg{{{dark}}}}}{rules}"
-        ".strong{stroke-width:2.2}.dashed{stroke-dasharray:2.5 2.5}.none{fill:none}.faint{opacity:.2}"
-        ".tint16{fill-opacity:.16}.tint30{fill-opacity:.3}.middle{text-anchor:middle}.end{text-anchor:end}.bold{font-weight:650}</style>"
+        ".strong{stroke-width:2.2}.dashed{stroke-dasharray:2.5 2.5}.dotted{stroke-dasharray:1 5}.none{fill:none}"
+        ".faint{opacity:.2}.tint16{fill-opacity:.16}.tint30{fill-opacity:.3}.middle{text-anchor:middle}.end{text-anchor:end}.bold{font-weight:650}</style>"
     )
 
 

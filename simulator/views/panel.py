@@ -5,10 +5,10 @@ All lengths are pixels of a picture at its full size.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
-from attrs import frozen
+from attrs import asdict, field, frozen
 
 from simulator.reading.frames import Edit, Entry, Frame, Value, in_order
 from simulator.views.marks import Mark, marks_as_json
@@ -23,6 +23,9 @@ OFFSET_HEIGHT = 11.0
 MARK_HEIGHT = 14.0
 NOTE_HEIGHT = 11.0
 ROW_GAP = 6.0
+REPLICA_HEAD = 24.0
+"""The room above a replica's cells, for who leads it."""
+
 GLYPH = 12.0
 """The room for the shape that tells a chip's state."""
 
@@ -37,37 +40,106 @@ SMALL = 5.9
 class Row:
     """One row of a node. ``x`` and ``y`` are where its contents begin, seen from the node's upper left corner."""
 
-    kind: Literal["cells", "chips", "text"]
+    kind: ClassVar[str]
+
     label: str
-    field: str
     x: float
     y: float
-    left: float = PADDING
+    left: float = field(default=PADDING, kw_only=True)
     """Where its label begins."""
-    slots: int = 0
-    """How many cells or chips are in sight."""
-    slot: float = 0.0
+
+
+@frozen
+class Cells(Row):
+    """The last records of a log, with their offsets below, and under those how far each group has come."""
+
+    kind: ClassVar[str] = "cells"
+
+    holds: str
+    """The field that is shown."""
+    slots: int
+    """How many cells are in sight."""
+    slot: float
     """The width of one of them, with the gap behind it."""
-    shows: Literal["first", "last"] = "first"
-    marks: str = ""
-    """The field whose entries are drawn under the cells: how far each group has come."""
-    groups: tuple[str, ...] = ()
-    also: tuple[str, ...] = ()
+    marks: str
+    """The field with a group's next offset to read."""
+    groups: tuple[tuple[str, str], ...]
+    """Each group's name, and what fits in its place."""
+
+
+@frozen
+class Chips(Row):
+    """Messages, one chip each."""
+
+    kind: ClassVar[str] = "chips"
+
+    holds: str
+    slots: int
+    slot: float
+    shows: Literal["first", "last"] = field(default="first", kw_only=True)
+    """Which end of the row matters more, where there is no room for all."""
+    also: tuple[str, ...] = field(default=(), kw_only=True)
     """Fields whose chips stand in the same row, all in the order of their entries."""
-    notes: tuple[tuple[str, str], ...] = ()
+    notes: tuple[tuple[str, str], ...] = field(default=(), kw_only=True)
     """What stands in small print under each chip, a line each: a field with an entry for it, and how its value is said."""
-    stopped: tuple[str, str] = ("", "")
+    stopped: tuple[str, str] = field(default=("", ""), kw_only=True)
     """While this field has this entry, what would go on from ``also`` can't, and looks ``blocked``."""
-    says: tuple[str, str] = ("", "")
-    """How a text row says each entry (``"{entry} ({value})"``), and how it says one whose value is 0."""
-    only: str = ""
-    """The one entry that a text row tells of; empty: it tells of all."""
-    absent: str = ""
-    """What it says where there is none."""
-    size: float = 11.0
-    """The size of a text."""
-    among: tuple[str, str] = ("", "")
+    among: tuple[str, str] = field(default=("", ""), kw_only=True)
     """A chip is in this row only if its entry in this field has this value; empty: all are."""
+
+
+class Said(NamedTuple):
+    """A part of a text: what is said of a field."""
+
+    field: str
+    says: str = ""
+    """How an entry is said, as in ``"{entry} ({value})"``; empty: ``{entry}: {value}``, with a number as ``p0``."""
+    entry: str = ""
+    """The one entry that is told of; empty: the first few are."""
+    zero: str = ""
+    """How a value of 0 is said, where that is another way."""
+    absent: str = ""
+    """What is said where there is nothing."""
+    node: str = ""
+    """Whose field it is; empty: the node's own."""
+
+
+@frozen
+class Text(Row):
+    """What some fields hold, in words."""
+
+    kind: ClassVar[str] = "text"
+
+    parts: tuple[Said, ...]
+    when: str = field(default="", kw_only=True)
+    """It is there only while its node has this field; empty: always."""
+    size: float = field(default=11.0, kw_only=True)
+
+
+@frozen
+class Replica(Row):
+    """A broker's copy of a partition: who leads it, how much of it is committed, and its last records.
+
+    Its label is the partition. The copies of one partition show the same offsets, so that they can be held against each other.
+    """
+
+    kind: ClassVar[str] = "replica"
+
+    slots: int
+    """0 for one that stays empty: then nothing is told but who leads it."""
+    slot: float
+    width: float
+    node: str
+    """The broker that has it."""
+    peers: tuple[str, ...]
+    """All that have a copy."""
+    controller: str
+    """The node that knows which of them are in sync."""
+
+
+def replica_height(slots: int) -> float:
+    """The height of a replica's frame."""
+    return REPLICA_HEAD + CELL_HEIGHT + OFFSET_HEIGHT + 4 if slots else REPLICA_HEAD - 6
 
 
 @frozen
@@ -131,17 +203,32 @@ def shortened(text: str, most: int = 9) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def told(row: Mapping[str, Any], held: Mapping[Any, Any]) -> str:
-    """What a text row of a panel's JSON says of a field."""
-    entries = [row["only"]] if row["only"] else sorted(held, key=in_order)
-    said = [_said(row["says"], entry, held[entry]) for entry in entries[:4] if entry in held]
-    return "  ".join(said) + (" …" if len(entries) > 4 else "") if said else str(row["absent"])
+Read: TypeAlias = Callable[[str, str], Mapping[Any, Any]]
+"""Looks up a field: of this node (empty: the one that is drawn), by this name."""
 
 
-def _said(says: Sequence[str], entry: Any, value: Any) -> str:
+def told(row: Mapping[str, Any], read: Read) -> str:
+    """What a text row of a panel's JSON says."""
+    if row["when"] and not read("", row["when"]):
+        return ""
+    return "  ".join(filter(None, (_told(Said(*part), read) for part in row["parts"])))
+
+
+def _told(part: Said, read: Read) -> str:
+    held = read(part.node, part.field)
+    entries = [part.entry] if part.entry else sorted(held, key=in_order)
+    said = [_said(part, entry, held[entry]) for entry in entries[:MOST_SAID] if entry in held]
+    return "  ".join(said) + (" …" if len(entries) > MOST_SAID else "") if said else part.absent
+
+
+def _said(part: Said, entry: Any, value: Any) -> str:
     named = f"p{entry}" if isinstance(entry, int) else entry
-    template = says[1] if value == 0 and says[1] else says[0]
-    return template.replace("{entry}", str(named)).replace("{value}", str(value)) if template else f"{named}: {value}"
+    template = (part.zero if value == 0 else "") or part.says or "{entry}: {value}"
+    return template.replace("{entry}", str(named)).replace("{value}", str(value))
+
+
+MOST_SAID = 4
+"""A text tells of so many entries of one field."""
 
 
 def as_json(panel: Panel) -> Mapping[str, Any]:
@@ -152,28 +239,13 @@ def as_json(panel: Panel) -> Mapping[str, Any]:
         "w": panel.width,
         "h": panel.height,
         "marks": marks_as_json(panel.marks),
-        "rows": [
-            {
-                "kind": row.kind,
-                "label": row.label,
-                "field": row.field,
-                "x": round(row.x, 1),
-                "y": row.y,
-                "left": row.left,
-                "slots": row.slots,
-                "slot": round(row.slot, 1),
-                "shows": row.shows,
-                "marks": row.marks,
-                "groups": [[group, shortened(group)] for group in row.groups],
-                "also": list(row.also),
-                "notes": [list(note) for note in row.notes],
-                "stopped": list(row.stopped),
-                "says": list(row.says),
-                "only": row.only,
-                "absent": row.absent,
-                "size": row.size,
-                "among": list(row.among),
-            }
-            for row in panel.rows
-        ],
+        "rows": [{"kind": row.kind, **_plain(asdict(row, recurse=False))} for row in panel.rows],
     }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return round(value, 1) if isinstance(value, float) else value

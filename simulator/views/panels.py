@@ -14,6 +14,7 @@ from simulator.reading.parties import groups
 from simulator.reading.routes import routes_messages
 from simulator.scenario import Node
 from simulator.trace import Trace
+from simulator.views.cluster_panel import broker_panel, controller_panel, controls, holds_replicas
 from simulator.views.panel import (
     CELL_HEIGHT,
     CHARACTER,
@@ -21,12 +22,17 @@ from simulator.views.panel import (
     GLYPH,
     HEAD,
     MARK_HEIGHT,
+    MOST_SAID,
     OFFSET_HEIGHT,
     PADDING,
     ROW_GAP,
+    Cells,
+    Chips,
     Panel,
     Row,
+    Said,
     Slots,
+    Text,
     Use,
     shortened,
     uses,
@@ -50,7 +56,12 @@ _CHIP_ROWS = {
 }
 """The fields of a frame that are rows of chips, from top to bottom: their label, and which end of the row matters more."""
 
-_TEXT_ROWS = {"next": "next read", "breaker": "breaker"}
+_TEXT_ROWS = {
+    "generation": ("group", "{entry}, generation {value}"),
+    "next": ("next read", ""),
+    "breaker": ("breaker", ""),
+}
+"""The fields that are rows of text: their label, and how each entry is said."""
 
 MOST_PARTITIONS = 12
 """A topic with more partitions shows the first ones that were used."""
@@ -108,6 +119,10 @@ def panels(
         use = used[node.name]
         if routes_messages(node):
             made[node.name] = queues_panel(trace, node, use, label_width, slots)
+        elif holds_replicas(node):
+            made[node.name] = broker_panel(trace, node, used, label_width, slots)
+        elif controls(node):
+            made[node.name] = controller_panel(trace, node, use)
         elif hides_messages(node):
             made[node.name] = sqs_panel(trace, node, use, label_width, slots)
         else:
@@ -117,33 +132,21 @@ def panels(
 
 def _panel(node: Node, use: Use, order: Mapping[str, int], label_width: float, most: Slots) -> Panel:
     labels = [label for name, (label, _) in _CHIP_ROWS.items() if name in use.most]
-    labels += [label for name, label in _TEXT_ROWS.items() if name in use.most]
+    labels += [label for name, (label, _) in _TEXT_ROWS.items() if name in use.most]
     partitions = _partitions(node, use)
     committed = {str(entry) for name, held in use.entries.items() if name.startswith("committed ") for entry in held}
     readers = tuple(sorted(committed, key=lambda group: (order.get(group, len(order)), group)))
     labels += [f"p{number}" for number in partitions] + [shortened(group) for group in readers if partitions]
     left = PADDING + max((len(label) for label in labels), default=0) * CHARACTER + 8
 
+    shown = tuple((group, shortened(group)) for group in readers)
     rows: list[Row] = []
     y = HEAD
     wide = 0.0
     for number in partitions:
         slots = min(max(use.most.get(f"log {number}", 0), 4), most.cells)
         slot = max(label_width + 8, 24)
-        rows.append(
-            Row(
-                "cells",
-                f"p{number}",
-                f"log {number}",
-                left,
-                y,
-                slots=slots,
-                slot=slot,
-                shows="last",
-                marks=f"committed {number}",
-                groups=readers,
-            )
-        )
+        rows.append(Cells(f"p{number}", left, y, f"log {number}", slots, slot, f"committed {number}", shown))
         y += CELL_HEIGHT + OFFSET_HEIGHT + MARK_HEIGHT * len(readers) + ROW_GAP
         wide = max(wide, left + slots * slot + PADDING - 3)
     for name, (label, shows) in _CHIP_ROWS.items():
@@ -151,19 +154,27 @@ def _panel(node: Node, use: Use, order: Mapping[str, int], label_width: float, m
             slots = min(use.most[name], most.chips)
             slot = label_width + GLYPH + 14
             # Behind the last chip stands how many there are, where some are out of sight or a sum is worth knowing.
-            rows.append(
-                Row("chips", label, name, left, y, slots=slots, slot=slot, shows="last" if shows == "last" else "first")
-            )
+            rows.append(Chips(label, left, y, name, slots, slot, shows="last" if shows == "last" else "first"))
             y += CHIP_HEIGHT + ROW_GAP
             wide = max(wide, left + slots * slot + 26)
-    for name, label in _TEXT_ROWS.items():
+    for name, (label, says) in _TEXT_ROWS.items():
         if name in use.most:
-            rows.append(Row("text", label, name, left, y))
+            rows.append(Text(label, left, y, (Said(name, says),)))
             y += CHIP_HEIGHT + ROW_GAP
-            wide = max(wide, left + (90 if name == "breaker" else min(use.most[name], 4) * 40))
+            wide = max(wide, left + _text_room(name, use))
     title = type(node).__name__
     width = max(wide, 2 * PADDING + (len(node.name) * 1.25 + len(title)) * CHARACTER + 34, 120)
     return Panel(node.name, title, round(width), round(y + (4 if rows else 2)), tuple(rows))
+
+
+def _text_room(name: str, use: Use) -> float:
+    """The width of a row of text: what it says of so many entries."""
+    if name == "breaker":
+        return 90
+    entries = list(use.entries[name])[:MOST_SAID]
+    most = min(use.most[name], MOST_SAID)
+    longest = max(4 if isinstance(entry, int) else len(entry) for entry in entries)
+    return most * (longest + (14 if name == "generation" else 5)) * CHARACTER
 
 
 def _partitions(node: Node, use: Use) -> list[int]:

@@ -20,7 +20,7 @@ function createPlayer(data, options) {
   const stretch = count < data.total
     ? `, steps ${data.first.toLocaleString('en')} to ${(data.first + count - 1).toLocaleString('en')} of ${data.total.toLocaleString('en')}` : '';
   let current = -1, from = -1, playing = false, frame = 0, part = 1, last = 0;
-  let shown = [], unit = 1;
+  let shown = [], unit = 1, room = Infinity;
 
   // The steps one can step to: all, or those that are more than protocol.
   function choose() {
@@ -85,7 +85,8 @@ function createPlayer(data, options) {
       html('label', {}, html('span', {}, 'Speed'), speed),
       data.marks.length ? html('label', {}, html('span', {class: 'eda-hidden'}, 'Jump to'), jump) : null,
       data.quiet.includes('1')
-        ? html('label', {class: 'eda-check'}, protocol, html('span', {}, 'protocol messages')) : null),
+        ? html('label', {class: 'eda-check', title: 'Requests, acknowledgements, heartbeats, copies between brokers, a cluster’s own books'},
+          protocol, html('span', {}, 'protocol messages')) : null),
     html('div', {class: 'eda-below'},
       html('section', {'aria-label': 'Steps'}, html('h3', {}, 'Steps', html('small', {}, ' number, time in ms')), list),
       html('section', {'aria-label': 'Why'}, html('h3', {}, 'Why did this happen?'), causes)),
@@ -164,11 +165,10 @@ function createPlayer(data, options) {
 
   // Where the picture is wider than its place, the node of the step is scrolled to.
   function keepNodeInSight(node) {
-    const room = theatre.clientWidth, whole = theatre.scrollWidth;
-    if (whole <= room) return;
-    const [begin, end] = stage.reach(node).map(part => part * whole);
-    if (begin < theatre.scrollLeft || end - begin > room) theatre.scrollLeft = begin - 8;
-    else if (end > theatre.scrollLeft + room) theatre.scrollLeft = end - room + 8;
+    if (stage.width <= room) return;
+    const [begin, end] = stage.reach(node), at = theatre.scrollLeft;
+    if (begin < at || end - begin > room) theatre.scrollLeft = begin;
+    else if (end > at + room) theatre.scrollLeft = end - room + 16;
   }
 
   // The steps that led to this one, the nearest first.
@@ -346,6 +346,7 @@ function createPlayer(data, options) {
     get playing() { return playing; },
     first: data.first,
     fit(width) {
+      room = width - 16;
       if (stage.fit(width)) drawMotion();
       keepInSight();
       drawList();

@@ -10,7 +10,22 @@ from simulator.scenario import Node
 from simulator.trace import Trace
 from simulator.views.layout import curved
 from simulator.views.marks import LIT, PASSED, Mark, arrow_head, line
-from simulator.views.panel import CHARACTER, CHIP_HEIGHT, GLYPH, HEAD, PADDING, SMALL, Panel, Row, Slots, Use, shortened
+from simulator.views.panel import (
+    CHARACTER,
+    CHIP_HEIGHT,
+    GLYPH,
+    HEAD,
+    PADDING,
+    SMALL,
+    Chips,
+    Panel,
+    Row,
+    Said,
+    Slots,
+    Text,
+    Use,
+    shortened,
+)
 from simulator.views.routing_map import RoutingMap, called
 
 _EXCHANGE_HEIGHT, _PORT, _BEND, _LABEL_ROOM, _WAY, _LINE = 40.0, 11.0, 54.0, 30.0, 19.0, 14.0
@@ -123,7 +138,7 @@ class _Drawing:
             marks.append(Mark("text", (x + 10, at + 7, 10), "muted", self._map.settings_of(name), "start"))
             at += _LINE
         start = x + 10 + self._label_room(name)
-        self.rows.append(Row("chips", "ready", f"ready {name}", start, at, x + 10, self._chips(name), self._slot))
+        self.rows.append(Chips("ready", start, at, f"ready {name}", self._chips(name), self._slot, left=x + 10))
         at += CHIP_HEIGHT + 4
         consumers = self._consumers(name)
         if consumers:
@@ -131,25 +146,10 @@ class _Drawing:
             at += _LINE
         for consumer in consumers:
             slots = self._held(name, consumer)
-            label = shortened(consumer, 12)
-            self.rows.append(
-                Row(
-                    "chips",
-                    label,
-                    f"unacked {name}",
-                    start,
-                    at,
-                    x + 10,
-                    slots,
-                    self._slot,
-                    among=(f"holder {name}", consumer),
-                )
-            )
-            after = start + slots * self._slot + 4
-            says = ("prefetch {value}", "prefetch ∞")
-            self.rows.append(
-                Row("text", "", f"consumers {name}", after, at, after, says=says, only=consumer, absent="not here", size=10)
-            )
+            label, among = shortened(consumer, 12), (f"holder {name}", consumer)
+            self.rows.append(Chips(label, start, at, f"unacked {name}", slots, self._slot, left=x + 10, among=among))
+            prefetch = Said(f"consumers {name}", "prefetch {value}", consumer, "prefetch ∞", "not here")
+            self.rows.append(Text("", start + slots * self._slot + 4, at, (prefetch,), size=10))
             at += CHIP_HEIGHT + 4
         if self._map.death_of(name):
             part = f"dead {name}"

@@ -9,14 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from attrs import evolve
+
 from simulator.network import Cut, Exponential, Fixed, Latency, LogNormal, Uniform
 from simulator.reading.causes import firsts, reason
 from simulator.reading.flights import Flight, carried
-from simulator.reading.frames import Chip, Edit, Frames, frames
+from simulator.reading.frames import Chip, Edit, Frame, Frames, frames
 from simulator.reading.routes import routes
 from simulator.reading.sentences import sentence
+from simulator.reading.wire import wire
 from simulator.trace import Trace
 from simulator.validation import did_you_mean
+from simulator.views.cluster_panel import is_drawn
 from simulator.views.layout import Layout, layout
 from simulator.views.looks import NOTABLE, background, message_looks, tone
 from simulator.views.panel import CHARACTER, COMPACT, ROOMY, USUAL, Slots, as_json
@@ -110,8 +114,8 @@ class _Recording:
         self._end = end
         self._steps = trace[start : end + 1]
         self._frames: Frames = frames(trace)
-        self._before = self._frames[start - 1] if start else self._frames.start
-        self._edits = list(self._frames.edits(start, end))
+        self._before = _drawn(self._frames[start - 1] if start else self._frames.start)
+        self._edits = [[edit for edit in step if is_drawn(edit.field)] for step in self._frames.edits(start, end)]
         self._flights = [
             each for each in self._frames.flights if each.sent <= end and (each.end is None or each.end >= start)
         ]
@@ -119,11 +123,13 @@ class _Recording:
         here = {step.message.id for step in self._steps if step.message}
         self._messages = sorted(self._held | here | {each.message for each in self._flights})
         self._looks = message_looks(trace, self._messages)
+        self._quiet = list(background(trace, self._steps, self._looks))
 
     def data(self, focus: str | int | None, *, compact: bool) -> dict[str, Any]:
         trace = self._trace
         labels = Labels(trace, self._held)
-        widest = max((len(labels.of(each)) for each in self._held), default=2) * CHARACTER
+        markers = wire(trace).markers
+        widest = max((len(labels.of(each)) for each in self._held if each not in markers), default=2) * CHARACTER
         columns = len({box.x for box in layout(trace.scenario).boxes.values()})
         rooms = [_Room(COMPACT, 64)] if compact else [_Room(ROOMY, 110), _Room(USUAL, 84), _Room(USUAL, 64)]
         for slots, gap in rooms if columns <= 3 else rooms[-2:]:
@@ -142,7 +148,10 @@ class _Recording:
             "before": self._before.time,
             "ended": trace.ended,
             "nodes": [as_json(shown[name]) for name in trace.nodes],
-            "links": [[trace.node_index(link.source), trace.node_index(link.target)] for link in trace.scenario.links],
+            "links": [
+                [trace.node_index(link.source), trace.node_index(link.target), int(behind)]
+                for link, behind in zip(trace.scenario.links, self._behind(), strict=True)
+            ],
             "cuts": self._cuts(),
             "layouts": [_layout(wide, trace.nodes), _layout(tall, trace.nodes)],
             "messages": self._message_table(labels),
@@ -181,14 +190,15 @@ class _Recording:
             "tone": [tones.index(each) if each else -1 for each in told],
             "notable": NOTABLE,
             "legend": sorted(self._seen(tones), key=list(LOOKS).index),
-            "quiet": "".join("1" if quiet else "0" for quiet in background(steps, self._looks)),
+            "quiet": "".join("1" if quiet else "0" for quiet in self._quiet),
         }
 
     def _seen(self, tones: Iterable[str]) -> set[str]:
         """The looks that occur in the picture."""
         chips = {edit.new.state for step in self._edits for edit in step if isinstance(edit.new, Chip)}
-        if any(edit.field == "blocked" for step in self._edits for edit in step):
-            chips.add("blocked")
+        fields = {edit.field for step in self._edits for edit in step}
+        chips |= {"blocked"} if "blocked" in fields else set()
+        chips |= {"leader", "watermark", "uncommitted"} if "high watermark" in fields else set()
         return {*tones, *chips, *(self._looks[each.message] for each in self._flights)}
 
     # Messages.
@@ -207,6 +217,7 @@ class _Recording:
         looks = sorted(set(self._looks.values()))
         place = {look: number for number, look in enumerate(looks)}
         known = {self._trace.message(number).key for number in self._held}
+        markers = wire(self._trace).markers
         rows = []
         for number in self._messages:
             message = self._trace.message(number)
@@ -218,6 +229,10 @@ class _Recording:
             elif look in {"protocol", "reply"} or message.key is None:
                 label = f"{message.kind} {labels.of(number)}" if message.key in known - {None} else message.kind
             name = f"{message.kind} {message.key}" if message.key is not None else message.kind
+            marker = markers.get(number)
+            if marker is not None:
+                # It stands in logs, where there is room for a letter.
+                label, name = ("C", "marker: commit") if marker.commits else ("A", "marker: abort")
             rows.append([number, place[look], label, name])
         return rows
 
@@ -249,6 +264,15 @@ class _Recording:
                 each.message, each.copy, at, against, begin, end - self._start, round(each.left, 3),
                 round(self._arrival(each, at), 3), _reach(each), each.lost,
             ]  # fmt: skip
+
+    def _behind(self) -> Iterator[bool]:
+        """Which links between brokers bring nothing but protocol."""
+        ends = {each.name for each in self._trace.scenario.nodes if each.role == "broker"}
+        busy = {frozenset((each.source, each.target)) for each in self._flights if self._looks[each.message] != "protocol"}
+        used = {frozenset((each.source, each.target)) for each in self._flights}
+        for link in self._trace.scenario.links:
+            both = frozenset((link.source, link.target))
+            yield both <= ends and both in used and both not in busy
 
     def _arrival(self, flight: Flight, link: int) -> float:
         if flight.arrived is not None:
@@ -320,6 +344,11 @@ class _Recording:
         touched = {trace.node_index(step.node) for step in self._steps if step.message and step.message.id in near}
         name = f"message {focus}" if isinstance(focus, int) else focus
         return {"name": name, "nodes": sorted(touched), "messages": sorted(near | around)}
+
+
+def _drawn(frame: Frame) -> Frame:
+    state = {node: {name: held for name, held in fields.items() if is_drawn(name)} for node, fields in frame.state.items()}
+    return evolve(frame, state=state)
 
 
 def _reach(flight: Flight) -> float:

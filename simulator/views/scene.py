@@ -10,10 +10,10 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from simulator.reading.frames import in_order
 from simulator.views.layout import Route
-from simulator.views.marks import Mark, lit, moved
-from simulator.views.panel import CELL_HEIGHT, CHIP_HEIGHT, MARK_HEIGHT, NOTE_HEIGHT, OFFSET_HEIGHT, PADDING, told
+from simulator.views.marks import Mark, line, lit, moved
+from simulator.views.panel import PADDING, Read
+from simulator.views.row_marks import Rows
 from simulator.views.style import LOOKS
 
 FLIGHT_GAP = 17.0
@@ -76,11 +76,14 @@ class Picture:
 
     def marks(self) -> Iterator[Mark]:
         """Links and nodes with what they hold; the messages under way are `moving`."""
-        for route in self._routes:
-            yield Mark("line", tuple(part for point in route.points for part in point), "line", style="strong")
+        for route, (_, _, behind) in zip(self._routes, self.data["links"], strict=True):
+            yield Mark("line", line(*route.points), "line", style="dotted" if behind else "strong")
+            if behind:
+                continue
             (ax, ay), (bx, by) = route.points[-2:]
             turn = math.degrees(math.atan2(by - ay, bx - ax))
             yield Mark("area", _turned((-9, -4.5, 0, 0, -9, 4.5), turn, bx, by), "line")
+        rows = Rows(self._messages, self.data["message"][self.step] if self.step >= 0 else 0)
         for number, node in enumerate(self.data["nodes"]):
             x, y = self._places[number]
             yield from self._node(node, self._state[number], x, y, self._is_now(number))
@@ -90,9 +93,12 @@ class Picture:
                 if seen is not None:
                     yield moved(seen, x, y)
             for row in node["rows"]:
-                yield Mark("text", (x + row["left"], y + row["y"] + 15, 11), "muted", row["label"], "start")
-                draw = {"cells": self._cells, "chips": self._chips, "text": self._text}[row["kind"]]
-                yield from draw(row, self._state[number], x, y + row["y"])
+                yield from rows.marks(row, self._reader(number), x, y + row["y"])
+
+    def _reader(self, own: int) -> Read:
+        """How a row of this node looks up fields: of its own node, or of one with a name."""
+        names = {node["name"]: number for number, node in enumerate(self.data["nodes"])}
+        return lambda node, field: self._state[names[node] if node else own].get(field, {})
 
     def _lit(self) -> Sequence[Sequence[Any]]:
         """The parts that have to do with this step: node, part, state, text."""
@@ -114,84 +120,6 @@ class Picture:
         else:
             yield Mark("shape", (x + node["w"] - 16, y + 15, 6.5, 0), status, status)
             yield Mark("text", (x + node["w"] - 27, y + 19, 11), status, LOOKS[status].label, "end bold")
-
-    def _cells(self, row: Mapping[str, Any], state: Mapping[str, Any], x: float, y: float) -> Iterator[Mark]:
-        log = state.get(row["field"], {})
-        slots, slot, left = row["slots"], row["slot"], x + row["x"]
-        start = max(0, len(log) - slots)
-        for place in range(slots):
-            at = left + place * slot
-            chip = log.get(start + place)
-            yield from self._chip(chip, (at, y, slot - 3, CELL_HEIGHT, 2.0), "")
-            if chip:
-                middle = at + (slot - 3) / 2
-                yield Mark("text", (middle, y + CELL_HEIGHT + 9, 8.5), "muted", str(start + place), "middle")
-        for number, (group, label) in enumerate(row["groups"]):
-            at = y + CELL_HEIGHT + OFFSET_HEIGHT + MARK_HEIGHT * number + 7
-            yield Mark("text", (x + PADDING, at + 4, 10), "muted", label, "start")
-            yield Mark("line", (left, at, left + slots * slot - 3, at), "line")
-            reached = state.get(row["marks"], {}).get(group)
-            if reached is not None and reached > start:
-                far = left + min(slots, reached - start) * slot - 1.5
-                bar = (
-                    left,
-                    at - 1.5,
-                    far - 4,
-                    at - 1.5,
-                    far - 4,
-                    at - 4,
-                    far,
-                    at,
-                    far - 4,
-                    at + 4,
-                    far - 4,
-                    at + 1.5,
-                    left,
-                    at + 1.5,
-                )
-                yield Mark("area", bar, "done")
-
-    def _chips(self, row: Mapping[str, Any], state: Mapping[str, Any], x: float, y: float) -> Iterator[Mark]:
-        held = _in_row(row, state)
-        entries = sorted(held, key=in_order)
-        slots, slot, left = row["slots"], row["slot"], x + row["x"]
-        shown = entries[-slots:] if row["shows"] == "last" else entries[:slots]
-        for place in range(slots):
-            chip = held[shown[place]] if place < len(shown) else None
-            at = left + place * slot
-            yield from self._chip(chip, (at, y, slot - 4, CHIP_HEIGHT, CHIP_HEIGHT / 2), chip[1] if chip else "")
-            for line, (field, template) in enumerate(row["notes"]):
-                value = state.get(field, {}).get(shown[place]) if chip else None
-                if value is not None:
-                    said = template.replace("{value}", f"{value:,}")
-                    under = y + CHIP_HEIGHT + 9 + line * NOTE_HEIGHT
-                    yield Mark("text", (at + (slot - 4) / 2, under, 8.5), "muted", said, "middle")
-        hidden = len(entries) - slots
-        if hidden > 0:
-            said = str(len(entries)) if row["shows"] == "last" else f"+{hidden}"
-            yield Mark("text", (left + slots * slot + 2, y + 14, 11), "muted", said, "start bold")
-
-    def _chip(self, chip: Sequence[Any] | None, box: tuple[float, ...], shape: str) -> Iterator[Mark]:
-        if chip is None:
-            yield Mark("box", box, "line", style="dashed")
-            return
-        x, y, width, height, _ = box
-        message, look = chip
-        same = self.step >= 0 and self.data["message"][self.step] == message
-        yield Mark("box", box, look, style="strong" if same else "", tint=0.3 if same else 0.16)
-        if look == "again" and not shape:
-            yield Mark("box", (x + 2.5, y + 2.5, width - 5, height - 5, 2.0), look, tint=0.16)
-        if shape:
-            yield Mark("shape", (x + 10, y + height / 2, 5, 0), look, look)
-        middle = x + (width + (15 if shape else 0)) / 2
-        style = "middle bold" if same else "middle"
-        yield Mark("text", (middle, y + height / 2 + 4, 11), "ink", self._messages[message][1], style)
-
-    @staticmethod
-    def _text(row: Mapping[str, Any], state: Mapping[str, Any], x: float, y: float) -> Iterator[Mark]:
-        said = told(row, state.get(row["field"], {}))
-        if said:
-            yield Mark("text", (x + row["x"], y + 14, row["size"]), "ink", said, "start")
 
     def moving(self) -> Iterator[Moving]:
         """The messages under way at this step, and those that it ends."""
@@ -235,19 +163,6 @@ class Picture:
         yield Mark("shape", (0, 0, 5.5 if shown == "protocol" else 8, turn), shown, shown)
         said = f"{label} lost".strip() if gone else label
         yield Mark("text", (0, side * 17 + (5 if side > 0 else 0), 10.5), "ink", said, "middle bold")
-
-
-def _in_row(row: Mapping[str, Any], state: Mapping[str, Any]) -> dict[Any, Any]:
-    """The chips of a row, by their entries."""
-    among, wanted = row["among"]
-    inside = state.get(among, {})
-    held = dict(state.get(row["field"], {}))
-    stopped, entry = row["stopped"]
-    is_stopped = entry in state.get(stopped, {})
-    for field in row["also"]:
-        for number, chip in state.get(field, {}).items():
-            held[number] = [chip[0], "blocked"] if is_stopped else chip
-    return {number: chip for number, chip in held.items() if not among or inside.get(number) == wanted}
 
 
 def _turned(points: Sequence[float], degrees: float, x: float, y: float) -> tuple[float, ...]:

@@ -18,9 +18,12 @@ from simulator.views.panel import (
     PADDING,
     ROW_GAP,
     SMALL,
+    Chips,
     Panel,
     Row,
+    Said,
     Slots,
+    Text,
     Use,
     shortened,
 )
@@ -83,26 +86,24 @@ class _Drawing:
         left = PADDING + max(widest * CHARACTER, len("hidden until") * SMALL) + 10
         self._y += 4
         for group in groups:
-            row = Row(
-                "chips", shortened(group, 12), "in flight", left, self._y,
-                slots=self._slots("in flight", "available", "delayed"), slot=max(self._slot, _NOTE_WIDTH),
+            slots = self._slots("in flight", "available", "delayed")
+            row = Chips(
+                shortened(group, 12), left, self._y, "in flight", slots, max(self._slot, _NOTE_WIDTH),
                 also=("available", "delayed"), among=("group", group), stopped=("blocked", group),
             )  # fmt: skip
             self._add(row, [("received", *_RECEIVES), ("hidden until", *_UNTIL)], after=62)
-            at = row.x + row.slots * row.slot + 22
-            says = ("{value} in flight:", "")
-            self._rows.append(Row("text", "", "blocked", at, row.y - 6, at, says=says, only=group, absent="free", size=10))
-            says = ("blocked", "")
-            self._rows.append(Row("text", "", "blocked", at, row.y + 6, at, says=says, only=group, size=10))
+            at = row.x + slots * row.slot + 22
+            stands = (Said("blocked", "{value} in flight:", group, absent="free"), Said("blocked", "blocked", group))
+            self._rows += [Text("", at, row.y + line * 12 - 6, (said,), size=10) for line, said in enumerate(stands)]
 
     def _row(self, label: str, field: str, left: float, notes: list[tuple[str, str, str]]) -> None:
         slot = max(self._slot, _NOTE_WIDTH) if notes else self._slot
-        self._add(Row("chips", label, field, left, self._y, slots=self._slots(field), slot=slot), notes, after=0)
+        self._add(Chips(label, left, self._y, field, self._slots(field), slot), notes, after=0)
 
     def _slots(self, *fields: str) -> int:
         return max(1, min(sum(self._use.most.get(field, 0) for field in fields), self._most.chips + 1))
 
-    def _add(self, row: Row, notes: list[tuple[str, str, str]], after: float) -> None:
+    def _add(self, row: Chips, notes: list[tuple[str, str, str]], after: float) -> None:
         for line, (label, _, _) in enumerate(notes):
             at = self._y + CHIP_HEIGHT + 9 + line * NOTE_HEIGHT
             self._marks.append(Mark("text", (PADDING, at, 9), "muted", label, "start"))

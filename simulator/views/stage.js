@@ -9,6 +9,7 @@ const svg = (name, attributes = {}, ...children) => {
 
 const CHIP = 20, DOOR = 13, CELL = 22, OFFSETS = 11, MARK = 14, LANE = 8, FLIGHT_GAP = 17, NOTE = 11;
 const LEAST = .72;
+const HEAD = 24, PLAIN = ['event', 'again'];
 
 const wear = (element, look) => element.style.setProperty('--look', `var(--eda-${look})`);
 
@@ -28,19 +29,21 @@ function createChip(x, y, width, height, kind) {
   });
   const title = svg('title');
   const element = svg('g', {class: `eda-slot eda-${kind}`}, box, title);
-  element.append(...(kind === 'cells' ? [inner] : [shape]), text);
+  // In a cell there is room for a shape at its corner only, and only for what is out of the ordinary.
+  if (kind === 'cells') shape.setAttribute('transform', `translate(${x + width - 4},${y + 4}) scale(4.2)`);
+  element.append(...(kind === 'cells' ? [inner, text, shape] : [shape, text]));
   let shown;
   return {
     element,
-    show(value, message, same, dim) {
-      const key = value ? `${value} ${same} ${dim}` : '';
+    show(value, message, same, dim, open) {
+      const key = value ? `${value} ${same} ${dim} ${open}` : '';
       if (key === shown) return;
       shown = key;
       element.setAttribute('class', `eda-slot eda-${kind}${value ? ' eda-full' : ''}${same ? ' eda-same' : ''}`
-        + (dim ? ' eda-dim' : '') + (value && value[1] === 'again' ? ' eda-twice' : ''));
+        + (dim ? ' eda-dim' : '') + (value && open ? ' eda-open' : '') + (value && value[1] === 'again' ? ' eda-twice' : ''));
       text.textContent = value ? message.label : '';
-      title.textContent = value ? `${message.name}: ${LOOKS[value[1]].label}` : '';
-      shape.setAttribute('d', value ? LOOKS[value[1]].path : '');
+      title.textContent = value ? `${message.name}: ${LOOKS[open ? 'uncommitted' : value[1]].label}` : '';
+      shape.setAttribute('d', value && (kind === 'chips' || !PLAIN.includes(value[1])) ? LOOKS[value[1]].path : '');
       if (value) wear(element, value[1]); else element.style.removeProperty('--look');
     },
   };
@@ -68,7 +71,7 @@ function createCells(row, context) {
   return {
     element,
     draw(field) {
-      const log = field(row.field);
+      const log = field(row.holds);
       const start = Math.max(0, log.size - slots);
       for (let at = 0; at < slots; at += 1) {
         context.fill(chips[at], log.values.get(start + at) ?? null);
@@ -95,7 +98,7 @@ function createChips(row, context) {
     svg('text', {x: x + at * slot + (slot - 4) / 2, y: y + CHIP + 9 + line * NOTE, class: 'eda-offset'}))));
   // What is in the row: [entry, chip], in order.
   function held(field) {
-    const here = field(row.field), inside = entry => !among || field(among).values.get(entry) === wanted;
+    const here = field(row.holds), inside = entry => !among || field(among).values.get(entry) === wanted;
     if (!row.also.length) return here.entries.filter(inside).map(entry => [entry, here.values.get(entry)]);
     const waits = field(stopped).values.has(stopper);
     const more = row.also.flatMap(name => [...field(name).values].map(([entry, [message, state]]) => [entry, [message, waits ? 'blocked' : state]]));
@@ -120,30 +123,105 @@ function createChips(row, context) {
   };
 }
 
+// A broker's copy of a partition. All copies of one show the same offsets.
+function createReplica(row, context) {
+  const {x, y, left, slots, slot, width, label: partition, node, controller, peers} = row;
+  const cells = y + HEAD, right = left + width, role = left + partition.length * 6.9 + 10;
+  const height = slots ? HEAD + CELL + OFFSETS + 4 : HEAD - 6;
+  const frame = svg('rect', {x: left - 5, y, width: width + 10, height, rx: 5, class: 'eda-replica'});
+  const star = glyph('leader', role + 5, y + 8, 6), told = svg('text', {y: y + 12});
+  const sync = svg('text', {x: right - 13, y: y + 12, 'text-anchor': 'end', class: 'eda-sync'});
+  const mark = svg('path', {class: 'eda-water'});
+  const high = svg('text', {x: x + slots * slot + 3, y: cells + 9, class: 'eda-number-of'});
+  const last = svg('text', {x: x + slots * slot + 3, y: cells + 20, class: 'eda-number-of eda-label'});
+  const seen = glyph('done', right - 5, y + 8, 4.5);
+  const places = Array.from({length: slots}, (_, at) => ({
+    chip: createChip(x + at * slot, cells, slot - 3, CELL, 'cells'),
+    gone: svg('path', {transform: `translate(${x + at * slot + (slot - 3) / 2},${cells + CELL / 2}) scale(5)`, class: 'eda-glyph'}),
+    offset: svg('text', {x: x + at * slot + (slot - 3) / 2, y: cells + CELL + 9, class: 'eda-offset'}),
+  }));
+  const element = svg('g', {}, frame, svg('text', {x: left, y: y + 12, class: 'eda-partition'}, partition), star, told, sync, seen,
+    ...places.flatMap(({chip, gone, offset}) => [chip.element, gone, offset]), svg('g', {}, svg('title', {}, 'high watermark'), mark), high, last);
+  const begin = of => of('log start').values.get(partition) ?? 0;
+  const end = of => (of(`log ${partition}`).entries.at(-1) ?? begin(of) - 1) + 1;
+
+  function stand(field, far) {
+    const leader = field('leader').values.get(partition), epoch = field('epoch').values.get(partition);
+    const fenced = far(controller, 'fenced').values.has(node);
+    const inSync = !fenced && (far(controller, 'in sync').values.get(partition) ?? node).split(' ').includes(node);
+    const leads = leader === node;
+    frame.setAttribute('class', `eda-replica${leads ? ' eda-leads' : inSync ? '' : ' eda-out'}`);
+    star.style.display = leads ? '' : 'none';
+    told.setAttribute('x', leads ? role + 14 : role);
+    told.setAttribute('class', leads ? 'eda-leader' : 'eda-follower');
+    told.textContent = leader === undefined ? ''
+      : `${leads ? 'leader' : leader === 'nobody' ? 'no leader' : `follows ${leader}`}, epoch ${epoch}`;
+    sync.textContent = fenced ? 'fenced' : inSync ? 'in sync' : 'out of sync';
+    const look = inSync ? 'done' : 'refused';
+    seen.setAttribute('d', LOOKS[look].path);
+    [sync, seen].forEach(each => wear(each, look));
+  }
+
+  return {
+    element,
+    draw(field, far) {
+      stand(field, far);
+      if (!slots) return;
+      const log = field(`log ${partition}`).values, water = field('high watermark').values.get(partition) ?? 0;
+      const from = begin(field), upTo = end(field), furthest = Math.max(...peers.map(peer => end(name => far(peer, name))));
+      const first = Math.max(0, furthest - slots);
+      places.forEach(({chip, gone, offset}, at) => {
+        const here = first + at, value = log.get(here) ?? null;
+        context.fill(chip, value, here >= water);
+        const why = value || here >= upTo ? '' : here < from ? 'trimmed' : 'compacted';
+        gone.setAttribute('d', why && LOOKS[why].path);
+        if (why) wear(gone, why); else gone.style.removeProperty('--look');
+        offset.textContent = here < furthest ? here : '';
+      });
+      const at = x + (water - first) * slot - 1.5;
+      mark.setAttribute('d', water < first || water > first + slots ? ''
+        : `M${at - 4},${cells - 7}h8l-4,5zM${at - 1.1},${cells - 3}h2.2v${CELL + 6}h-2.2z`);
+      high.textContent = `hw ${water}`;
+      last.textContent = `end ${upTo}`;
+    },
+  };
+}
+
+const MOST_SAID = 4;
+
+// What a part of a text says of a field.
+function toldOf([name, says, only, zero, absent, node], field, far) {
+  const {values, entries} = node ? far(node, name) : field(name);
+  const say = (entry, value) => {
+    const template = (value === 0 && zero) || says || '{entry}: {value}';
+    return template.replaceAll('{entry}', typeof entry === 'number' ? `p${entry}` : entry).replaceAll('{value}', value);
+  };
+  const said = (only ? [only] : entries.slice(0, MOST_SAID)).filter(entry => values.has(entry))
+    .map(entry => say(entry, values.get(entry)));
+  return said.length ? said.join('  ') + (!only && entries.length > MOST_SAID ? ' …' : '') : absent;
+}
+
 function createText(row) {
   const text = svg('text', {x: row.x, y: row.y + 14, class: 'eda-text', style: `font-size: ${row.size}px`});
-  const say = (entry, value) => {
-    const named = typeof entry === 'number' ? `p${entry}` : entry;
-    const template = (value === 0 && row.says[1]) || row.says[0] || '{entry}: {value}';
-    return template.replaceAll('{entry}', named).replaceAll('{value}', value);
-  };
+  const name = label(row);
   return {
-    element: svg('g', {}, label(row), text),
-    draw(field) {
-      const {values, entries} = field(row.field);
-      const told = (row.only ? [row.only] : entries.slice(0, 4)).filter(entry => values.has(entry))
-        .map(entry => say(entry, values.get(entry)));
-      text.textContent = told.length ? told.join('  ') + (!row.only && entries.length > 4 ? ' …' : '') : row.absent;
+    element: svg('g', {}, name, text),
+    draw(field, far) {
+      const there = !row.when || field(row.when).size > 0;
+      name.textContent = there ? row.label : '';
+      text.textContent = there ? row.parts.map(part => toldOf(part, field, far)).filter(said => said).join('  ') : '';
     },
   };
 }
 
 // What stands in a node and does not move. A step may light some of its parts.
+const styled = (name, styles) => [name, ...styles.filter(each => each).map(each => `eda-${each}`)].join(' ');
+
 function createMark([kind, at, colour, text, style, tint, ground]) {
   const paint = `var(--eda-${colour})`;
   if (kind === 'text') {
     const [side, ...more] = style.split(' ');
-    return svg('text', {x: at[0], y: at[1], 'text-anchor': side, class: `eda-mark-text ${more.map(each => `eda-${each}`).join(' ')}`,
+    return svg('text', {x: at[0], y: at[1], 'text-anchor': side, class: styled('eda-mark-text', more),
       style: `font-size: ${at[2]}px; fill: ${paint}`}, text);
   }
   if (kind === 'shape') {
@@ -151,7 +229,7 @@ function createMark([kind, at, colour, text, style, tint, ground]) {
   }
   const points = at.reduce((all, each, place) => all + (place % 2 ? ',' : ' ') + each, '');
   if (kind === 'area') return svg('polygon', {points, style: `fill: ${paint}`, class: 'eda-mark-area'});
-  const classes = `eda-mark-${kind} ${style.split(' ').map(each => (each ? `eda-${each}` : '')).join(' ')}`;
+  const classes = styled(`eda-mark-${kind}`, style.split(' '));
   if (kind === 'line') return svg('polyline', {points, class: classes, style: `stroke: ${paint}`});
   const fill = tint ? `color-mix(in srgb, ${paint} ${tint * 100}%, var(--eda-${ground}))` : `var(--eda-${ground})`;
   return svg('rect', {x: at[0], y: at[1], width: at[2], height: at[3], rx: at[4], class: classes, style: `stroke: ${paint}; fill: ${fill}`});
@@ -174,7 +252,12 @@ function createMarks(marks) {
   return {
     element,
     light(states) {
-      for (const [part, state] of shown) parts.get(part).forEach(({drawn}) => drawn.classList.remove(`eda-is-${state}`));
+      for (const [part, state] of shown) {
+        parts.get(part).forEach(({drawn, says}) => {
+          drawn.classList.remove(`eda-is-${state}`);
+          if (says) drawn.textContent = '';
+        });
+      }
       shown = states.filter(([part]) => parts.has(part));
       for (const [part, state, text] of shown) {
         parts.get(part).forEach(({drawn, says}) => {
@@ -186,7 +269,7 @@ function createMarks(marks) {
   };
 }
 
-const ROWS = {cells: createCells, chips: createChips, text: createText};
+const ROWS = {cells: createCells, chips: createChips, text: createText, replica: createReplica};
 
 function createNode(node, context) {
   const frame = svg('rect', {width: node.w, height: node.h, rx: 9, class: 'eda-box'});
@@ -201,7 +284,10 @@ function createNode(node, context) {
   return {
     element,
     light: marks.light,
-    draw(field) {
+    // The names of the other nodes whose fields it shows, too.
+    watches: new Set(node.rows.flatMap(row => [
+      ...(row.peers ?? []), row.controller, ...(row.parts ?? []).map(part => part[5])]).filter(name => name)),
+    draw(field, far) {
       const status = field('status').values.get('') ?? '';
       if (status !== said) {
         said = status;
@@ -213,7 +299,7 @@ function createNode(node, context) {
         }
         element.classList.toggle('eda-off', status !== '');
       }
-      rows.forEach(row => row.draw(field));
+      rows.forEach(row => row.draw(field, far));
     },
   };
 }
@@ -249,14 +335,15 @@ export function createStage(data) {
   const brightNodes = data.focus ? new Set(data.focus.nodes) : null;
   const context = {
     message: 0,
-    fill(chip, value) {
+    fill(chip, value, open = false) {
       chip.show(value, value && messages.get(value[0]), value !== null && value[0] === context.message,
-        value !== null && bright !== null && !bright.has(value[0]));
+        value !== null && bright !== null && !bright.has(value[0]), open);
     },
   };
   const nodes = data.nodes.map(node => createNode(node, context));
-  const links = data.links.map(() => ({
-    element: svg('g', {class: 'eda-link'}), line: svg('path', {class: 'eda-line'}), head: svg('path', {class: 'eda-head'}),
+  const numbers = new Map(data.nodes.map((node, at) => [node.name, at]));
+  const links = data.links.map(link => ({
+    element: svg('g', {class: `eda-link${link[2] ? ' eda-behind' : ''}`}), line: svg('path', {class: 'eda-line'}), head: svg('path', {class: 'eda-head'}),
     cut: svg('g', {class: 'eda-cut'}),
   }));
   links.forEach(({element, line, head, cut}) => element.append(line, head, cut));
@@ -265,10 +352,10 @@ export function createStage(data) {
     ...links.map(link => link.element), ...nodes.map(node => node.element), sky);
   if (brightNodes) {
     nodes.forEach((node, at) => node.element.classList.toggle('eda-dim', !brightNodes.has(at)));
-    links.forEach((link, at) => link.element.classList.toggle('eda-dim', !data.links[at].some(end => brightNodes.has(end))));
+    links.forEach((link, at) => link.element.classList.toggle('eda-dim', !data.links[at].slice(0, 2).some(end => brightNodes.has(end))));
   }
   const flying = new Map();
-  let routes = [], placed = null;
+  let routes = [], placed = null, breadth = 0;
 
   function createFlight(flight) {
     const [number, copy, , against, , , , , , lost] = flight;
@@ -320,12 +407,13 @@ export function createStage(data) {
       const grows = layout => Math.min(1.12, (width - 18) / (layout.w + 20));
       const wanted = grows(wide) < .8 && grows(tall) > grows(wide) * 1.1 ? tall : wide;
       // A tall picture shrinks a little, so that the controls below it stay in sight.
-      const low = Math.max(.74, .58 * window.innerHeight / (wanted.h + 48));
+      const low = Math.max(.74, .64 * window.innerHeight / (wanted.h + 48));
       // One that has to be scrolled in any case may as well be read.
       const scale = grows(wanted) < LEAST ? .85 : Math.max(Math.min(grows(wanted), low), LEAST);
       const pad = 10, top = 24;
       element.setAttribute('viewBox', `${-pad} ${-top} ${wanted.w + 2 * pad} ${wanted.h + 2 * top}`);
-      element.style.width = `${Math.round((wanted.w + 2 * pad) * scale)}px`;
+      breadth = Math.round((wanted.w + 2 * pad) * scale);
+      element.style.width = `${breadth}px`;
       if (placed === wanted) return false;
       placed = wanted;
       nodes.forEach((node, at) => node.element.setAttribute('transform', `translate(${wanted.at[at]})`));
@@ -347,7 +435,8 @@ export function createStage(data) {
       const all = message !== context.message;
       context.message = message;
       nodes.forEach((drawn, at) => {
-        if (all || changed === null || changed.has(at)) drawn.draw(name => state.field(at, name));
+        const differs = changed === null || changed.has(at) || [...drawn.watches].some(name => changed.has(numbers.get(name)));
+        if (all || differs) drawn.draw(name => state.field(at, name), (node, name) => state.field(numbers.get(node), name));
         drawn.element.classList.toggle('eda-now', at === node);
         drawn.light(lit.filter(([which]) => which === at).map(([, ...part]) => part));
       });
@@ -398,11 +487,11 @@ export function createStage(data) {
         }
       }
     },
-    // From where to where a node reaches, as parts of the picture's width.
+    // The picture's width on the page, and from where to where in it a node reaches.
+    get width() { return breadth; },
     reach(node) {
-      const [x] = placed.at[node];
-      const whole = placed.w + 20;
-      return [(x + 10) / whole, (x + 10 + data.nodes[node].w) / whole];
+      const [x] = placed.at[node], scale = breadth / (placed.w + 20);
+      return [(x + 10) * scale, (x + 10 + data.nodes[node].w) * scale];
     },
     drawCuts(time) {
       links.forEach(({element: link}, at) => {

@@ -90,7 +90,7 @@ def _draw(axes: Axes, mark: Mark, x: float, y: float, order: float) -> None:
             [y + each for each in mark.at[1::2]],
             color=ink,
             lw=wide * _PIXEL,
-            ls=_DASHES if "dashed" in mark.style else "-",
+            ls=_DASHES if "dashed" in mark.style else ":" if "dotted" in mark.style else "-",
             zorder=order,
         )
     elif mark.kind == "area":

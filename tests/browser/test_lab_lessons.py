@@ -2,44 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import expect
 
-from tests.browser.labkit import Lab
+from tests.browser.lessonkit import NOTEBOOKS, WIDGETS, cell, fits, opened, predict
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 START = NOTEBOOKS / "00-start-here.ipynb"
 WHAT_IS_IT = NOTEBOOKS / "01-what-is-event-driven-architecture.ipynb"
-FRESH = "import os, tempfile; os.environ['EVENT_DRIVEN_LAB_DATA'] = tempfile.mkdtemp()"
-WIDGETS = ".jp-OutputArea-output .eda"
-FITS = "selector => [...document.querySelectorAll(selector)].every(node => node.scrollWidth <= node.clientWidth + 1)"
-TWICE = """(nodes, name) => nodes.map(node => node[name]).filter((found, at, all) => all.indexOf(found) < at)"""
-
-
-def opened(lab: Lab, notebook: Path) -> list[str]:
-    """Open a lesson as one who has not answered anything yet, and run it all; the errors."""
-    lab.open(notebook)
-    lab.python(FRESH)
-    return lab.run_all()
-
-
-def cell(lab: Lab, notebook: Path, source: str) -> Locator:
-    """The only cell with this in its source."""
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    (found,) = [
-        place for place, each in enumerate(cells) if each["cell_type"] == "code" and source in "".join(each["source"])
-    ]
-    return lab.cell(found)
-
-
-def predict(card: Locator, choice: str) -> None:
-    """Save a prediction."""
-    card.get_by_label(choice).check()
-    card.get_by_label("fairly sure", exact=True).check()
-    card.get_by_role("button", name="Save my prediction and run").click()
 
 
 @pytest.mark.parametrize("notebook", [START, WHAT_IS_IT], ids=lambda path: path.stem[:2])
@@ -48,13 +17,7 @@ def test_all_cells_run_and_fit_a_wide_window_and_a_narrow_one(lab, axe, notebook
 
     assert errors == []
     for width in (1280, 700):
-        # In a tall window JupyterLab draws every cell, so that axe and the measuring see them all.
-        lab.page.set_viewport_size({"width": width, "height": 16_000})
-        expect(lab.page.locator(WIDGETS).last).to_be_visible()
-        assert axe(lab.page, WIDGETS) == []
-        assert lab.page.locator(f"{WIDGETS} [id]").evaluate_all(TWICE, "id") == []
-        # A replay finds its new layout a moment after the window has changed.
-        lab.page.wait_for_function(FITS, arg=WIDGETS)
+        fits(lab, axe, width)
 
 
 def test_a_prediction_in_one_cell_leaves_the_choice_in_another_alone(lab):

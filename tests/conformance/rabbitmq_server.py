@@ -69,7 +69,7 @@ class RabbitMQServer:
             "disk_free_limit.absolute = 1MB\n"
             "log.file = false\nlog.console = true\nlog.console.level = warning\n"
         )
-        (folder / "enabled_plugins").write_text("[].\n")
+        (folder / "enabled_plugins").write_text("[rabbitmq_shovel].\n")
         (folder / "env.conf").write_text("")
         self._environment = {
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
@@ -128,6 +128,13 @@ class RabbitMQServer:
         mapper = shutil.which("epmd")
         if mapper is not None:
             subprocess.run([mapper, "-kill"], env=self._environment, capture_output=True, check=False)
+
+    def control(self, *arguments: str) -> None:
+        """Give the running node an order, by rabbitmqctl."""
+        found = program()
+        assert found is not None, HOW_TO_INSTALL
+        order = [str(found.with_name("rabbitmqctl")), *arguments]
+        subprocess.run(order, env=self._environment, cwd=self.folder, capture_output=True, check=True, timeout=_PATIENCE)
 
     def connect(self) -> pika.BlockingConnection:
         """A connection to it, as the guest."""

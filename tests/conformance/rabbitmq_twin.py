@@ -45,18 +45,18 @@ class Seen(NamedTuple):
     expiration: str | None
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Headers in one form, without the one thing that differs: the wall clock's time of a death."""
     if isinstance(value, Mapping):
-        return {name: _plain(held) for name, held in sorted(value.items()) if name != "time"}
+        return {name: plain(held) for name, held in sorted(value.items()) if name != "time"}
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
+        return [plain(each) for each in value]
     return value
 
 
 def _seen(envelope: Envelope) -> Seen:
     content = envelope.content
-    return Seen(envelope.exchange, envelope.routing_key, content.body, _plain(content.headers), content.expiration)
+    return Seen(envelope.exchange, envelope.routing_key, content.body, plain(content.headers), content.expiration)
 
 
 class Ours:
@@ -310,7 +310,7 @@ def _counts(messages: int, consumers: int, is_quorum: bool) -> tuple[int, int | 
 
 
 def _message(method: Any, properties: Any, body: bytes) -> Seen:
-    return Seen(method.exchange, method.routing_key, body.decode(), _plain(properties.headers or {}), properties.expiration)
+    return Seen(method.exchange, method.routing_key, body.decode(), plain(properties.headers or {}), properties.expiration)
 
 
 def _refused(error: Any) -> tuple[str, str, int]:

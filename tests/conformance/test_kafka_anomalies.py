@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from simulator.reading.anomalies import Anomaly, find, unseen
 from simulator.reading.histories import Operation, Poll, Send
+from tests.conformance.recorded import recorded
 
 pytestmark = pytest.mark.conformance
 
-FIXTURES = json.loads((Path(__file__).parent / "data" / "kafka_anomalies.json").read_text())["fixtures"]
+FIXTURES = recorded("kafka_anomalies")["fixtures"]
 fixtures = pytest.mark.parametrize("fixture", FIXTURES, ids=lambda fixture: str(fixture["name"]))
 
 

@@ -216,17 +216,14 @@ def handed_on(stage: Stage) -> Waiting:
 
 def our_handed_on() -> Facts:
     settings = {"partition_assignment_strategy": "range", "enable_auto_commit": False}
-    # The first records are written before the second member comes, the others long after.
-    writers = [
-        KafkaProducer("shop", 100, keys=ListedKeys(KEYS), count=len(KEYS)),
-        KafkaProducer("branch", 4_000, keys=ListedKeys(KEYS), count=len(KEYS)),
-    ]
+    # The first records are read and committed before the second member comes, the others are written after that.
     trace = cluster(
-        *writers,
+        KafkaProducer("shop", 100, keys=ListedKeys(KEYS), count=len(KEYS)),
+        KafkaProducer("branch", 20_000, keys=ListedKeys(KEYS), count=len(KEYS)),
         consumer("first", **settings),
-        consumer("second", start_at=2_000, **settings),
+        consumer("second", start_at=10_000, **settings),
         topics=TOPIC,
-        duration=60_000,
+        duration=250_000,
     )
     fetched = list(trace.select("fetched"))
     return {

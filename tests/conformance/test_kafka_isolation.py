@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from attrs import define, field
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.brokers.log.elections import Leadership
@@ -76,19 +76,30 @@ class Fetched:
         return self.batches.pop(0)
 
 
-def given_by_aiokafka(partition: Partition, start: int, isolation: IsolationLevel) -> tuple[list[int], int]:
-    """The offsets of the records that aiokafka hands on of what our leader would send, and from where it reads on."""
+@define
+class Told:
+    """A partition, and what its script says of its transactions: a broker would send that along."""
+
+    partition: Partition
+    aborted: list[tuple[int, int, int]] = field(factory=list)
+    """Producer, first record's and marker's offset of each aborted transaction."""
+    open: dict[int, int] = field(factory=dict)
+    """The first offset of each open transaction, by producer."""
+
+
+def given_by_aiokafka(told: Told, start: int, isolation: IsolationLevel) -> tuple[list[int], int]:
+    """The offsets of the records that aiokafka hands on of what a leader would send, and from where it reads on."""
     fetcher = pytest.importorskip("aiokafka.consumer.fetcher", reason="pip install aiokafka, to compare with its consumer")
     from aiokafka.structs import TopicPartition
 
-    committed = isolation == "read_committed"
-    limit = partition.last_stable if committed else partition.replica.high_watermark
-    sent = [entry for entry in partition.log if start <= entry.offset < limit]
+    committed, log = isolation == "read_committed", told.partition.log
+    limit = min([log.end, *told.open.values()]) if committed else log.end
+    sent = [entry for entry in log if start <= entry.offset < limit]
     batches = [
         Batch(head.producer_id, head.transactional, bool(head.marker), [_unpacked(entry) for entry in (head, *rest)])
         for _, (head, *rest) in groupby(sent, key=lambda entry: (entry.producer_id, entry.batch, entry.marker))
     ]
-    aborted = [(each.producer_id, each.first) for each in partition.transactions.aborted(start, limit)]
+    aborted = [(producer, first) for producer, first, last in told.aborted if first < limit and last >= start]
     level = fetcher.READ_COMMITTED if committed else fetcher.READ_UNCOMMITTED
     handed_on = fetcher.PartitionRecords(
         TopicPartition("t", 0), Fetched(batches), aborted if committed else None, start, None, None, False, level
@@ -109,38 +120,48 @@ OPERATIONS: st.SearchStrategy[tuple[Any, ...]] = st.one_of(
 )
 
 
-def partition_of(script: list[tuple[Any, ...]]) -> Partition:
+def played(script: list[tuple[Any, ...]]) -> Told:
     """The only replica of a partition after all this."""
-    partition = Partition(Replica("broker", ["broker"]))
-    partition.replica.learn(0, Leadership("broker", 0, ("broker",)))
-    written = dict.fromkeys((1, 2, 3), 0)
+    told = Told(Partition(Replica("broker", ["broker"])))
+    told.partition.replica.learn(0, Leadership("broker", 0, ("broker",)))
+    epochs, written = dict.fromkeys((1, 2, 3), 0), dict.fromkeys((1, 2, 3), 0)
     for what, *details in script:
         if what == "write":
             producer, count = details
             first = written[producer]
             written[producer] += count
-            batch = [Entry(0, "order", producer_id=producer, producer_epoch=0, batch=first, transactional=True)] * count
-            partition.produce(0, [entry._replace(sequence=first + n) for n, entry in enumerate(batch)], "all")
+            entry = Entry(0, "order", producer_id=producer, producer_epoch=epochs[producer], batch=first, transactional=True)
+            batch = [entry._replace(sequence=first + n) for n in range(count)]
+            told.open.setdefault(producer, told.partition.produce(0, batch, "all").offset)
         elif what == "end":
             producer, outcome = details
-            marker = Entry(0, "end", producer_id=producer, producer_epoch=0, transactional=True, marker=outcome)
-            partition.mark(0, marker)
+            # Every transaction has an epoch of its own, and in each a producer counts from 0 (KIP-890).
+            epochs[producer] += 1
+            written[producer] = 0
+            ended = Entry(
+                0, "end", producer_id=producer, producer_epoch=epochs[producer], transactional=True, marker=outcome
+            )
+            at = told.partition.mark(0, ended).offset
+            began = told.open.pop(producer, None)
+            if outcome == "abort" and began is not None:
+                told.aborted.append((producer, began, at))
         else:
-            partition.produce(0, [Entry(0, "order")], "all")
-    return partition
+            told.partition.produce(0, [Entry(0, "order")], "all")
+    return told
 
 
 @given(
-    st.lists(OPERATIONS, min_size=1, max_size=25),
-    st.integers(0, 10),
+    st.lists(OPERATIONS, min_size=10, max_size=30),
+    st.integers(0, 20),
     st.sampled_from(["read_committed", "read_uncommitted"]),
 )
+@settings(max_examples=100)
 def test_readers_get_what_aiokafka_would_hand_on(
     script: list[tuple[Any, ...]], start: int, isolation: IsolationLevel
 ) -> None:
-    partition = partition_of(script)
-    start = min(start, partition.replica.end)
+    told = played(script)
+    start = min(start, told.partition.replica.end)
 
-    found = partition.read(start, 500, isolation)
+    found = told.partition.read(start, 500, isolation)
 
-    assert ([entry.offset for entry in found.entries], found.following) == given_by_aiokafka(partition, start, isolation)
+    assert ([entry.offset for entry in found.entries], found.following) == given_by_aiokafka(told, start, isolation)

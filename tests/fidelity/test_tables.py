@@ -60,7 +60,10 @@ def plays_with_a_broker(cls: type) -> bool:
         return False
     if cls.__module__.startswith("simulator.brokers."):
         return True
-    return issubclass(cls, Node) and "from simulator.brokers." in inspect.getsource(sys.modules[cls.__module__])
+    written = (
+        inspect.getsource(sys.modules[each.__module__]) for each in cls.__mro__ if each.__module__.startswith("simulator.")
+    )
+    return issubclass(cls, Node) and any("from simulator.brokers." in each for each in written)
 
 
 @systems

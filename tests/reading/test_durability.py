@@ -148,3 +148,19 @@ def test_late_news_of_an_earlier_epoch_makes_no_leader():
 
 def test_without_a_cluster_nothing_is_leaderless():
     assert measures.leaderless(Shop().trace()) == {}
+
+
+def test_the_longest_gap_without_a_leader_is_told_with_its_ends():
+    pen = Cluster(partitions=2)
+    pen(100, "crashed", "one")
+    for time, partition in ((250, "orders-0"), (350, "orders-1")):
+        pen.led_by(time, "two", 1, "two", partition)
+
+    verdict = checks.always_led(pen.trace())
+
+    assert verdict.sentence == "orders-1 had no leader for 250 ms (and 1 other gap)."
+    assert [step.kind for step in verdict.evidence] == ["crashed", "promoted"]
+
+
+def test_where_the_leader_stays_there_is_always_one():
+    assert checks.always_led(Cluster().trace(), "orders").sentence == "Every partition of orders had a leader all the time."

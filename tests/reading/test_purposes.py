@@ -20,7 +20,7 @@ from simulator import (
     kafka_links,
     run,
 )  # fmt: skip
-from simulator.reading import measures
+from simulator.reading import measures, outcome
 
 
 def _cluster(replication_factor: int) -> Scenario:
@@ -74,3 +74,12 @@ def test_an_answer_without_records_is_polling():
 
     assert told["records"] == told["acknowledgements"] == 0
     assert told["polling"] > 0
+
+
+def test_a_broker_s_outcome_tells_what_its_guarantees_cost():
+    for scenario in SYSTEMS[1:]:
+        trace = run(scenario)
+        rows = {row.name: row.value for row in outcome(trace)}
+
+        assert rows["of them carrying no record"] + measures.purposes(trace)["records"] == rows["messages on the wire"]
+        assert rows["acknowledged but lost"] == 0

@@ -3,7 +3,7 @@
 import pytest
 
 from simulator import KafkaConsumer
-from simulator.reading import measures
+from simulator.reading import checks, measures
 from simulator.values import Span
 from tests.reading.written import Cluster, Shop
 
@@ -77,6 +77,21 @@ def test_what_a_crashed_member_read_is_unread_until_another_has_it():
     assert measures.unread(trace, "billing") == {"orders-0": (Span(300, 520),), "orders-1": (Span(300, 1_000),)}
 
 
+def test_the_longest_gap_without_a_reader_is_told_with_its_ends():
+    pen = _two()
+    _gives_up(pen, 130, "orders-0", "orders-1")
+    pen.assigned(145, "first", 7, "orders-0")
+
+    verdict = checks.always_read(pen.trace(), "billing")
+
+    assert verdict.sentence == "Nobody in billing read orders-1 for 870 ms, to the end of the run (and 1 other gap)."
+    assert [(step.kind, step["partition"]) for step in verdict.evidence] == [("revoked", "orders-1")]
+
+
+def test_who_gives_nothing_up_reads_all_the_time():
+    assert checks.always_read(_two().trace(), "billing").holds
+
+
 def test_a_consumer_of_a_topic_on_its_own_is_in_no_rebalance_and_may_leave_its_partition_unread():
     pen = Shop()
     pen(5, "assigned", "billing", partition=0, offset=0, group="billing")
@@ -87,7 +102,7 @@ def test_a_consumer_of_a_topic_on_its_own_is_in_no_rebalance_and_may_leave_its_p
     assert measures.unread(pen.trace(), "billing") == {0: (Span(100, 150),)}
 
 
-@pytest.mark.parametrize("measure", [measures.rebalances, measures.unread])
+@pytest.mark.parametrize("measure", [measures.rebalances, measures.unread, checks.always_read])
 def test_a_name_that_is_no_group_is_refused(measure):
     with pytest.raises(KeyError, match='no group "shop"'):
         measure(_two().trace(), "shop")

@@ -13,6 +13,7 @@ from simulator.scenarios import (
     one_slow_message,
     poison_message,
     read_process_write,
+    redrive,
     routing,
     three_brokers,
     visibility_timeout,
@@ -87,6 +88,29 @@ def test_a_delivery_limit_ends_the_attempts():
 
     assert sorted(keys(trace)) == ["order-1", "order-2", "order-4", "order-5", "order-6"]
     assert keys(trace, "started").count("order-3") == 4
+
+
+def test_dead_letters_go_to_everybody_through_the_exchange_and_to_one_through_its_queue():
+    again, alone = (run(redrive(to)) for to in ("the exchange", "the queue of billing"))
+
+    for trace in (again, alone):
+        assert sorted(keys(trace, node="billing")) == [f"order-{number}" for number in range(1, 7)]
+    assert [each.message.key for each in measures.duplicates(again, "mail")] == ["order-2", "order-3", "order-5"]
+    assert checks.processed_once(alone, "mail")
+
+
+def test_a_limit_moves_so_many_and_leaves_the_rest_where_it_is():
+    trace = run(redrive("the queue of billing", limit=1))
+
+    assert keys(trace, "redriven") == ["order-2"]
+    assert len(frames(trace)[-1].messages("rabbitmq", "ready dead orders")) == 2
+
+
+def test_what_is_not_mended_comes_back_among_the_dead_letters():
+    trace = run(redrive("the queue of billing", mended=False))
+
+    assert len(frames(trace)[-1].messages("rabbitmq", "ready dead orders")) == 3
+    assert keys(trace, "started", "billing").count("order-2") == 2
 
 
 # Queues that hide.
@@ -171,26 +195,17 @@ def test_a_leader_that_is_alone_accepts_orders_or_refuses_them():
     assert told_while_alone(run(last_in_sync(min_insync_replicas=2))) == 0
 
 
-def without_partitions(trace, member, since=5_000):
-    """The longest time that a consumer had no partition after a moment, in ms."""
-    held, empty, longest = set(), None, 0.0
-    for step in trace.select("assigned", "revoked", node=member):
-        if step.kind == "assigned":
-            if empty is not None and step.time > since:
-                longest = max(longest, step.time - empty)
-            held.add(step["partition"])
-            empty = None
-        else:
-            held.discard(step["partition"])
-            empty = step.time if not held else None
-    return longest
-
-
 def test_an_eager_group_waits_for_its_slowest_member_and_a_cooperative_one_does_not():
-    eager, cooperative = (run(consumer_group(protocol=protocol, slow_ms=150)) for protocol in ("eager", "cooperative"))
+    stopped = {
+        protocol: sum(
+            each.stopped.get("billing-2", 0)
+            for each in measures.rebalances(run(consumer_group(protocol=protocol, slow_ms=200)), "billing")
+        )
+        for protocol in ("eager", "cooperative")
+    }
 
-    assert without_partitions(eager, "billing-2") > 500
-    assert without_partitions(cooperative, "billing-2") == 0
+    assert stopped["eager"] > 500
+    assert stopped["cooperative"] == 0
 
 
 def test_a_killed_consumer_is_missed_after_its_session_timeout_and_one_that_leaves_at_once():

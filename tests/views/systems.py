@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 from simulator import (
     Bound,
+    Crash,
+    Cut,
     ExchangeDeclared,
+    KafkaBroker,
+    KafkaConsumer,
+    KafkaController,
+    KafkaProducer,
+    KafkaTopic,
     Link,
+    Node,
     Publisher,
     QueueDeclared,
     RabbitMQ,
     RedrivePolicy,
     Scenario,
+    Span,
     SqsConsumer,
     SqsProducer,
     SqsQueue,
     Subscriber,
+    kafka_links,
 )
 
 
@@ -92,3 +105,84 @@ def groups() -> Scenario:
         duration=5_000,
         name="groups",
     )
+
+
+def cluster(
+    name: str, topics: Sequence[KafkaTopic], *clients: Node, duration: float, faults: Sequence[Any] = (), **brokers: Any
+) -> Scenario:
+    """Three brokers with quick timeouts, and these clients."""
+    controller = KafkaController("controller", topics, broker_session_timeout_ms=1_500)
+    quick = {
+        "replica_lag_time_max_ms": 1_000, "broker_heartbeat_interval_ms": 500, "group_initial_rebalance_delay_ms": 100,
+        **brokers,
+    }  # fmt: skip
+    nodes = [controller, *(KafkaBroker(f"broker-{number}", **quick) for number in (1, 2, 3)), *clients]
+    return Scenario(nodes=nodes, links=kafka_links(nodes), faults=faults, duration=duration, name=name)
+
+
+def replication() -> Scenario:
+    """A leader that nobody can copy from acknowledges two orders, crashes, and cuts them off when it is back."""
+    alone = [Cut("broker-1", other, during=Span(700, 5_000)) for other in ("broker-2", "broker-3")]
+    return cluster(
+        "replication",
+        [KafkaTopic("orders", replication_factor=3)],
+        KafkaProducer("shop", 300, count=6, linger_ms=0, acks=1, request_timeout_ms=400, delivery_timeout_ms=3_000),
+        KafkaConsumer("billing", work=30, auto_offset_reset="earliest", request_timeout_ms=700),
+        faults=[*alone, Crash("broker-1", at=1_400, restart_after=3_700)],
+        duration=7_000,
+    )
+
+
+def transactions() -> Scenario:
+    """Two orders are committed, two are aborted, two are committed; a reader reads what is committed."""
+    return cluster(
+        "transactions",
+        [KafkaTopic("orders", replication_factor=3, min_insync_replicas=2)],
+        KafkaProducer(
+            "shop", 200, count=6, linger_ms=0, transactional_id="shop", records_per_transaction=2, abort_every=2
+        ),
+        KafkaConsumer("billing", work=30, auto_offset_reset="earliest", isolation_level="read_committed"),
+        duration=3_000,
+    )  # fmt: skip
+
+
+def cleaning() -> Scenario:
+    """A topic that is compacted, and one that keeps little."""
+    return cluster(
+        "cleaning",
+        [
+            KafkaTopic(
+                "prices", replication_factor=2, cleanup_policy="compact", segment_bytes=300, min_cleanable_dirty_ratio=0.1
+            ),
+            KafkaTopic("clicks", replication_factor=2, retention_bytes=500, segment_bytes=200),
+        ],
+        KafkaProducer("desk", 200, count=9, linger_ms=0, topic="prices", event="PriceUpdated", keys=["ann", "bob", "ann"]),
+        KafkaProducer("web", 200, count=9, linger_ms=0, topic="clicks", event="Clicked"),
+        duration=3_000,
+        log_retention_check_interval_ms=1_000,
+        log_cleaner_backoff_ms=1_000,
+    )
+
+
+def sharing() -> Scenario:
+    """Two members share four partitions, a third one joins, and one crashes."""
+    return cluster(
+        "sharing",
+        [KafkaTopic("orders", 4, replication_factor=2)],
+        KafkaProducer("shop", 300, count=4, linger_ms=0),
+        *(
+            KafkaConsumer(
+                f"billing-{number}", group="billing", work=30, auto_offset_reset="earliest", session_timeout_ms=6_000,
+                heartbeat_interval_ms=1_000, auto_commit_interval_ms=500, start_at=1_500 if number == 3 else 0,
+            )
+            for number in (1, 2, 3)
+        ),
+        faults=[Crash("billing-1", at=3_000)],
+        duration=12_000,
+    )  # fmt: skip
+
+
+SYSTEMS: tuple[Callable[[], Scenario], ...] = (
+    routing, hiding, groups, replication, transactions, cleaning, sharing,
+)  # fmt: skip
+"""All of them."""

@@ -9,6 +9,7 @@ import pytest
 from simulator import Consumer, Link, Node, Producer, Scenario, Topic
 from simulator.scenarios import SCENARIOS
 from simulator.views.layout import Box, layout
+from tests.views.systems import SYSTEMS, hiding, replication
 
 
 def nodes(*names: str) -> list[Node]:
@@ -115,3 +116,45 @@ def test_nodes_without_links_stand_by_their_role():
 
 def test_the_same_scenario_is_placed_the_same_every_time():
     assert layout(SCENARIOS["checkout"]()) == layout(SCENARIOS["checkout"]())
+
+
+def test_a_cluster_s_brokers_stand_in_one_column_between_their_clients():
+    placed = layout(replication())
+    brokers = [placed.boxes[f"broker-{number}"] for number in (1, 2, 3)]
+
+    assert len({box.x for box in brokers}) == 1
+    assert [box.y for box in brokers] == sorted(box.y for box in brokers)
+    assert placed.boxes["shop"].x < brokers[0].x < placed.boxes["billing"].x
+
+
+def test_downwards_a_cluster_s_brokers_stand_exactly_below_each_other():
+    sizes = {f"broker-{number}": (300.0, 100.0) for number in (1, 2, 3)}
+    placed = layout(replication(), sizes, down=True)
+    brokers = [placed.boxes[f"broker-{number}"] for number in (1, 2, 3)]
+
+    assert len({box.x for box in brokers}) == 1
+    assert placed.boxes["shop"].y < brokers[0].y < brokers[1].y < brokers[2].y < placed.boxes["billing"].y
+
+
+def test_a_dead_letter_queue_stands_with_its_queue_and_their_link_goes_round():
+    placed = layout(hiding())
+    queue, dead = placed.boxes["orders"], placed.boxes["dead"]
+    route = next(route for route in placed.routes if (route.source, route.target) == ("orders", "dead"))
+
+    assert queue.x + queue.width / 2 == dead.x + dead.width / 2
+    assert (route.points[0][0], route.points[-1][0]) == (queue.x + queue.width, dead.x + dead.width)
+    assert max(x for x, _ in route.points) > queue.x + queue.width
+    assert max(x for x, _ in route.points) <= placed.width
+
+
+@pytest.mark.parametrize("down", [False, True], ids=["to the right", "down"])
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_no_link_runs_through_a_node(system, down):
+    scenario = system()
+    placed = layout(scenario, {"controller": (349, 116), "rabbit": (560, 500)}, down=down)
+
+    for route in placed.routes:
+        for x, y in route.points[1:-1]:
+            for box in placed.boxes.values():
+                inside = box.x + 1 < x < box.x + box.width - 1 and box.y + 1 < y < box.y + box.height - 1
+                assert not inside, (route.source, route.target, box.name)

@@ -20,7 +20,7 @@ from simulator.views.replay import Replay
 from simulator.views.replay_data import MOST_STEPS, replay_data
 from simulator.views.scene import Picture
 from tests.reading.written import Shop
-from tests.views.systems import hiding
+from tests.views.systems import hiding, replication
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +138,40 @@ def test_what_a_queue_hands_out_or_gives_up_is_no_protocol():
 
     assert {"messages", "letter"} <= seen
     assert {"receive_message", "delete_message"} <= hidden
+
+
+def test_a_cluster_s_chatter_is_hidden_until_it_is_asked_for():
+    ran = run(replication(), seed=1)
+    data = replay_data(ran)
+    seen = [ran[step] for step, quiet in enumerate(data["quiet"]) if quiet == "0"]
+    hidden = [ran[step] for step, quiet in enumerate(data["quiet"]) if quiet == "1"]
+
+    assert len(seen) < len(ran) / 4
+    assert {"produce", "records"} <= {step.message.kind for step in seen if step.kind == "sent"}
+    assert {"broker_heartbeat", "replicate", "metadata", "group_heartbeat", "fetch"} <= {
+        step.message.kind for step in hidden if step.kind == "sent"
+    }
+    assert {"crashed", "fenced", "shrunk", "promoted", "truncated", "replicated", "advanced"} <= {step.kind for step in seen}
+    assert not [step for step in seen if str(step.data.get("partition", "")).startswith("__")]
+    assert not [step for step in seen if step.time == 0]
+
+
+def test_of_the_high_watermark_only_the_leader_s_is_told():
+    ran = run(replication(), seed=1)
+    quiet = replay_data(ran)["quiet"]
+    orders = [step for step in ran.select("advanced") if step["partition"] == "orders-0" and step.time < 1_000]
+
+    assert {step.node for step in orders if quiet[step.index] == "0"} == {"broker-1"}
+    assert {step.node for step in orders if quiet[step.index] == "1"} == {"broker-2", "broker-3"}
+
+
+def test_a_part_knows_who_led_before_it():
+    ran = run(replication(), seed=1)
+    begin = next(ran.select("truncated")).index
+
+    whole, part = replay_data(ran)["quiet"], replay_data(ran, first=begin)["quiet"]
+
+    assert part == whole[begin:]
 
 
 def test_requests_and_replies_are_told_from_events():

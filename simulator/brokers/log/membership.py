@@ -56,8 +56,9 @@ class Membership:
         self.generation = -1
         self.owned: tuple[TopicPartition, ...] = ()
         self._given: tuple[TopicPartition, ...] = ()
-        """Its last assignment, and the generation in which it got it: what ``sticky`` is told instead of what it reads."""
+        """Its last assignment; ``sticky`` is told that instead of what it reads."""
         self._given_in = -1
+        """The generation in which it got that."""
         self._polled = 0.0
         self._polls = False
         self._heard_of = 0.0
@@ -65,9 +66,13 @@ class Membership:
 
     def protocols(self) -> Protocols:
         """What it tells when it joins. Source for the exception: ``StickyAssignor.subscriptionUserData``."""
-        told = Subscription(self.topics, self.owned, self.generation, self.instance_id)
-        sticky = Subscription(self.topics, self._given, self._given_in, self.instance_id)
-        return tuple((name, sticky if name == "sticky" else told) for name in self.assignors)
+        return tuple(
+            (
+                name,
+                Subscription(self.topics, self._given if name == "sticky" else self.owned, self._given_in, self.instance_id),
+            )
+            for name in self.assignors
+        )
 
     def rejoin(self) -> tuple[TopicPartition, ...]:
         """It has to join (again): what it gives up for that, after committing."""

@@ -23,13 +23,15 @@ from simulator.brokers.queue.messages import (
     Envelope,
     HandedOut,
     Item,
+    QueueGone,
+    QueueMade,
     Requeued,
 )  # fmt: skip
 from simulator.brokers.queue.queue import Queue
 from simulator.brokers.queue.settings import Settings
 from simulator.validation import did_you_mean
 
-BROKER_RESTARTED = "broker restarted"
+BROKER_RESTARTED, CONNECTION_CLOSED = "broker restarted", "its connection closed"
 
 
 class Broker:
@@ -90,6 +92,7 @@ class Broker:
             if named and name.startswith("amq."):
                 raise AmqpError("ACCESS_REFUSED", f'queue "{name}": names that begin with "amq." are the broker\'s own.')
             made = self.queues[name] = Queue(wanted)
+            self.tell(QueueMade(name))
             return made
         found = self.queue(name, connection)
         known = found.settings
@@ -120,7 +123,7 @@ class Broker:
                 if queue.name in self.queues:
                     unused_from = _unused_until(queue)
                     if unused_from is not None and unused_from <= self.now:
-                        self.delete_queue(queue)
+                        self.delete_queue(queue, "nobody used it")
                     else:
                         self.run(queue)
         self.now = max(self.now, now)
@@ -265,10 +268,11 @@ class Broker:
 
     # What happens to queues and to the broker.
 
-    def delete_queue(self, queue: Queue) -> None:
+    def delete_queue(self, queue: Queue, reason: str) -> None:
         """Take a queue away with all that is in it, its bindings, and its consumers, who are told."""
         del self.queues[queue.name]
         self._lose_all(queue)
+        self.tell(QueueGone(queue.name, reason))
         for consumer in queue.consumers:
             self.channels[consumer.channel].consumers.pop(consumer.tag, None)
             self.tell(Cancel(consumer.channel, consumer.tag, queue.name))
@@ -287,14 +291,14 @@ class Broker:
             return
         queue.unused_since = self.now
         if queue.settings.auto_delete:
-            self.delete_queue(queue)
+            self.delete_queue(queue, "its last consumer left")
 
     def close_connection(self, connection: str) -> None:
         """Close all channels of a connection, and delete the queues that were its alone."""
         for channel in [each for each in self.channels.values() if each.connection == connection]:
             channel.close()
         for queue in [each for each in self.queues.values() if each.settings.owner == connection]:
-            self.delete_queue(queue)
+            self.delete_queue(queue, CONNECTION_CLOSED)
 
     def restart(self) -> None:
         """Stop and start again: what is left is what was durable, and in durable classic queues what was persistent. All
@@ -311,6 +315,7 @@ class Broker:
                 queue.unused_since = self.now
             else:
                 self._lose_all(queue)
+                self.tell(QueueGone(name, BROKER_RESTARTED))
         self.queues = left
         self.exchanges.restart(left)
         for queue in left.values():

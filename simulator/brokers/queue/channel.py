@@ -10,6 +10,7 @@ from simulator.brokers.queue.errors import AmqpError
 from simulator.brokers.queue.exchanges import DEFAULT, Binding, Exchange
 from simulator.brokers.queue.held import Held, lots
 from simulator.brokers.queue.messages import (
+    BindingMade,
     Confirm,
     Content,
     DeclareOk,
@@ -75,6 +76,11 @@ class Channel:
         """The delivery tags of what it holds unacknowledged, in order."""
         return tuple(self._held)
 
+    @property
+    def delivery_tag(self) -> int:
+        """The tag of what it was handed last; 0 if that was nothing yet."""
+        return self._delivery_tags
+
     # Exchanges and queues.
 
     @_operation
@@ -112,7 +118,7 @@ class Channel:
         self, destination: str, source: str, routing_key: str = "", arguments: Mapping[str, Any] | None = None
     ) -> None:
         """Bind an exchange to another one, the source."""
-        self._broker.exchanges.bind(Binding(source, ("exchange", destination), routing_key, arguments or {}))
+        self._bind(Binding(source, ("exchange", destination), routing_key, arguments or {}))
 
     @_operation
     def exchange_unbind(
@@ -153,7 +159,13 @@ class Channel:
         binding = Binding(exchange, ("queue", queue), routing_key, arguments or {})
         self._broker.exchanges.check(binding)
         self._broker.queue(queue, self.connection)
+        self._bind(binding)
+
+    def _bind(self, binding: Binding) -> None:
+        known = self._broker.exchanges.holds(binding)
         self._broker.exchanges.bind(binding)
+        if not known:
+            self._broker.tell(BindingMade(binding.source, binding.destination[1], binding.routing_key))
 
     @_operation
     def queue_unbind(
@@ -189,7 +201,7 @@ class Channel:
         if if_empty and deleted.ready:
             raise AmqpError("PRECONDITION_FAILED", f'queue "{queue}" is not empty; purge it, or leave if_empty out.')
         count = len(deleted.ready)
-        broker.delete_queue(deleted)
+        broker.delete_queue(deleted, "deleted")
         return count
 
     # Publishing.

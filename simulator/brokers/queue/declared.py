@@ -13,6 +13,7 @@ from attrs import field, frozen
 
 from simulator.brokers.queue.broker import Broker
 from simulator.brokers.queue.channel import Channel
+from simulator.brokers.queue.protocol import Consume, Request
 from simulator.values import Part
 
 _ARGUMENTS = (
@@ -24,9 +25,19 @@ _ARGUMENTS = (
 class Declared(Part):
     """Something that a broker is set up with."""
 
+    def request(self) -> Request:
+        """How a client asks for it: an operation of a channel, and its arguments."""
+        raise NotImplementedError
+
     def declare(self, channel: Channel) -> None:
         """Declare it as a client would. Raises AmqpError for what a real broker refuses."""
-        raise NotImplementedError
+        ask(channel, self.request())
+
+
+def ask(channel: Channel, request: Request) -> None:
+    """Do on a channel what a client asked for. Raises AmqpError."""
+    operation, arguments = request
+    getattr(channel, operation)(**arguments)
 
 
 @frozen
@@ -41,16 +52,16 @@ class ExchangeDeclared(Declared):
     internal: bool = field(default=False, kw_only=True)
     alternate_exchange: str | None = field(default=None, kw_only=True)
 
-    def declare(self, channel: Channel) -> None:
+    def request(self) -> Request:
         given = {} if self.alternate_exchange is None else {"alternate-exchange": self.alternate_exchange}
-        channel.exchange_declare(
-            self.name,
-            self.exchange_type,
-            durable=self.durable,
-            auto_delete=self.auto_delete,
-            internal=self.internal,
-            arguments=given,
-        )
+        return "exchange_declare", {
+            "exchange": self.name,
+            "exchange_type": self.exchange_type,
+            "durable": self.durable,
+            "auto_delete": self.auto_delete,
+            "internal": self.internal,
+            "arguments": given,
+        }
 
 
 @frozen
@@ -62,6 +73,8 @@ class QueueDeclared(Declared):
     queue_type: str = field(default="classic", kw_only=True)
     """"classic" or "quorum"."""
     durable: bool = field(default=True, kw_only=True)
+    exclusive: bool = field(default=False, kw_only=True)
+    """It is one connection's alone and goes with it. So it is for a `Subscriber` to declare, not for the broker to begin with."""
     auto_delete: bool = field(default=False, kw_only=True)
     message_ttl: int | None = field(default=None, kw_only=True)
     expires: int | None = field(default=None, kw_only=True)
@@ -76,11 +89,17 @@ class QueueDeclared(Declared):
     single_active_consumer: bool | None = field(default=None, kw_only=True)
     delivery_limit: int | None = field(default=None, kw_only=True)
 
-    def declare(self, channel: Channel) -> None:
+    def request(self) -> Request:
         values = ((name, getattr(self, name)) for name in _ARGUMENTS)
         given = {f"x-{name.replace('_', '-')}": value for name, value in values if value is not None}
         given["x-queue-type"] = self.queue_type
-        channel.queue_declare(self.name, durable=self.durable, auto_delete=self.auto_delete, arguments=given)
+        return "queue_declare", {
+            "queue": self.name,
+            "durable": self.durable,
+            "exclusive": self.exclusive,
+            "auto_delete": self.auto_delete,
+            "arguments": given,
+        }
 
 
 def _as_pairs(arguments: Mapping[str, Any] | tuple[tuple[str, Any], ...]) -> tuple[tuple[str, Any], ...]:
@@ -98,11 +117,14 @@ class Bound(Declared):
     """For a headers exchange: ``{"x-match": "any", "region": "eu"}``."""
     to_exchange: bool = field(default=False, kw_only=True)
 
-    def declare(self, channel: Channel) -> None:
-        if self.to_exchange:
-            channel.exchange_bind(self.to, self.exchange, self.routing_key, dict(self.arguments))
-        else:
-            channel.queue_bind(self.to, self.exchange, self.routing_key, dict(self.arguments))
+    def request(self) -> Request:
+        ends = (
+            {"destination": self.to, "source": self.exchange}
+            if self.to_exchange
+            else {"queue": self.to, "exchange": self.exchange}
+        )
+        operation = "exchange_bind" if self.to_exchange else "queue_bind"
+        return operation, {**ends, "routing_key": self.routing_key, "arguments": dict(self.arguments)}
 
 
 def as_queues(values: Any) -> tuple[QueueDeclared, ...]:
@@ -120,3 +142,12 @@ def set_up(*declared: Iterable[Declared]) -> Broker:
     channel.close()
     broker.take_effects()
     return broker
+
+
+def consume_on(channel: Channel, asked: Consume) -> tuple[int, ...]:
+    """Consume on a channel as was asked; tells how many messages were ready in each queue before. Raises AmqpError."""
+    ready = tuple(channel.queue_declare(queue, passive=True).message_count for queue in asked.queues)
+    channel.basic_qos(asked.prefetch_count, global_qos=asked.global_qos)
+    for queue in asked.queues:
+        channel.basic_consume(queue, consumer_tag=queue, auto_ack=asked.auto_ack, exclusive=asked.exclusive)
+    return ready

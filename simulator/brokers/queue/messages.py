@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
@@ -13,8 +14,9 @@ from simulator.message import Message
 TRANSIENT, PERSISTENT = 1, 2
 """The two delivery modes."""
 
-HEADER = "header "
-"""Before the name of an application's own header, among the headers of a message; the others are the broker's."""
+HEADER, HEADER_AS_JSON = "header ", "header as JSON "
+"""Before the name of an application's own header, among the headers of a message; the others are the broker's. The second is for
+what is no text: to a headers exchange a number is not the text of its digits."""
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
@@ -24,14 +26,25 @@ class Address(NamedTuple):
 
     exchange: str
     routing_key: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, Any]
 
 
 def address(message: Message) -> Address:
     """What a message says of its way. Without a word about it, it goes to the default exchange under its own key."""
     said = dict(message.headers)
-    own = {name.removeprefix(HEADER): value for name, value in said.items() if name.startswith(HEADER)}
+    own = {
+        name.removeprefix(HEADER_AS_JSON).removeprefix(HEADER): json.loads(value)
+        if name.startswith(HEADER_AS_JSON)
+        else value
+        for name, value in said.items()
+        if name.startswith((HEADER, HEADER_AS_JSON))
+    }
     return Address(said.get("exchange", ""), said.get("routing_key", message.key or ""), own)
+
+
+def header(name: str, value: Any) -> tuple[str, str]:
+    """An application's own header, as a message has it. ``value``: a text, a number, or true or false."""
+    return (f"{HEADER}{name}", value) if isinstance(value, str) else (f"{HEADER_AS_JSON}{name}", json.dumps(value))
 
 
 @frozen
@@ -194,5 +207,41 @@ class DeadLettered(NamedTuple):
     message: Envelope
 
 
-Effect: TypeAlias = Deliver | Return | Confirm | Cancel | Routed | Enqueued | HandedOut | Requeued | Dequeued | DeadLettered
+class QueueMade(NamedTuple):
+    """There is a queue now that was not there before."""
+
+    queue: str
+
+
+class BindingMade(NamedTuple):
+    """There is a binding now that was not there before, to a queue or another exchange."""
+
+    exchange: str
+    to: str
+    routing_key: str
+
+
+class QueueGone(NamedTuple):
+    """A queue is gone, with all that was in it and all that was bound to it."""
+
+    queue: str
+    reason: str
+    """``deleted``, ``its last consumer left``, ``nobody used it``, ``its connection closed`` or ``broker restarted``."""
+
+
+Effect: TypeAlias = (
+    Deliver
+    | Return
+    | Confirm
+    | Cancel
+    | Routed
+    | Enqueued
+    | HandedOut
+    | Requeued
+    | Dequeued
+    | DeadLettered
+    | QueueMade
+    | BindingMade
+    | QueueGone
+)
 """What came of an operation, in order: the first four go to clients, the others say what happened in the broker."""

@@ -400,11 +400,13 @@ class Queue:
         """The other queue has what left here under this message id."""
         self.leaving.pop(number, None)
 
-    def let_oldest_go(self, now: float) -> Letter | None:
-        """Take the oldest available message out, for a message move task; None if there is none."""
+    def let_oldest_go(self, now: float, destination: str | None = None) -> Letter | None:
+        """Take the oldest available message out, for a message move task to this queue (None: to where it came from); None if
+        there is none."""
         self._settle(now)
         for stored in self.messages.values():
             if stored.state == AVAILABLE:
+                stored.origin = destination or stored.origin
                 return self._let_go(stored, redriven=True)
         return None
 

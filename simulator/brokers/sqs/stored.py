@@ -90,7 +90,7 @@ class Letter(NamedTuple):
     receive_count: int
     group: str
     source: str
-    """For a message in a dead-letter queue: the queue that it once came from."""
+    """For a message that leaves a dead-letter queue: the queue that it once came from, or that it is to go to."""
     redriven: bool = False
     """Moved by a message move task: it arrives as a new message."""
 

@@ -89,6 +89,23 @@ def _unsubscribed(fold: Fold, fact: Fact) -> None:
     fold.put(fact.node, f"consumers {fold.value(fact.a)}", fold.node(fact.b), None)
 
 
+def _declared(fold: Fold, fact: Fact) -> None:
+    fold.put(fact.node, "queues", fold.value(fact.a), "declared")
+
+
+def _bound(fold: Fold, fact: Fact) -> None:
+    exchange, to, key = (fold.value(number) for number in (fact.a, fact.b, fact.c))
+    fold.put(fact.node, "bindings", f"{exchange} → {to} by {key}" if key else f"{exchange} → {to}", to)
+
+
+def _dismantled(fold: Fold, fact: Fact) -> None:
+    queue = fold.value(fact.a)
+    fold.put(fact.node, "queues", queue, "gone")
+    for binding, to in list(fold.field(fact.node, "bindings").items()):
+        if to == queue:
+            fold.put(fact.node, "bindings", binding, None)
+
+
 def _ignored(fold: Fold, fact: Fact) -> None:
     # What waits at a consumer whose connection is gone will come again.
     fold.take_away(fact.node, fact.message, "queue")
@@ -109,5 +126,8 @@ QUEUES: dict[str, Act] = {
     "settled": _left,
     "subscribed": _subscribed,
     "unsubscribed": _unsubscribed,
+    "declared": _declared,
+    "bound": _bound,
+    "dismantled": _dismantled,
     "ignored": _ignored,
 }

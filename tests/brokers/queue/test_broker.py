@@ -29,6 +29,7 @@ def broker_with(**arguments: Any) -> tuple[Broker, Channel]:
     channel = broker.channel("shop")
     given = {f"x-{name.replace('_', '-')}": value for name, value in arguments.items()}
     channel.queue_declare("work", durable=True, arguments=given)
+    broker.take_effects()
     return broker, channel
 
 

@@ -144,7 +144,7 @@ def test_a_subscriber_that_is_silent_for_too_long_loses_what_it_holds():
     trace = run(system(Crash("one", at=25), subscribers=subscribers))
 
     (closed,) = trace.select("unsubscribed")
-    assert (closed["to"], closed["reason"]) == ("one", "channel closed")
+    assert (closed["to"], closed["reason"]) == ("one", "it was silent for too long")
     assert closed.time == pytest.approx(101, abs=2)
     assert sorted(processed(trace)) == ["order-1", "order-2", "order-3", "order-4"]
 
