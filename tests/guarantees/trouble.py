@@ -36,7 +36,7 @@ AUDIT = KafkaConsumer(
     heartbeat_interval_ms=100,
 )  # fmt: skip
 
-INSIDE = [*combinations(NAMES, 2), *(("controller", name) for name in NAMES)]
+AMONG = [*combinations(NAMES, 2), *(("controller", name) for name in NAMES)]
 
 seeds = st.integers(0, 2**32)
 times = st.integers(50, 2_500)
@@ -81,7 +81,7 @@ def among(*clients: str) -> st.SearchStrategy[list[Any]]:
         st.one_of(
             crashes(*NAMES),
             pauses,
-            on_links(INSIDE, "replicate", "leadership", "alter_isr", "broker_heartbeat"),
+            on_links(AMONG, "replicate", "leadership", "alter_isr", "broker_heartbeat"),
             on_links(outside, "produce", "ack", "fetch", "records", "metadata"),
         ),
         max_size=6,
