@@ -8,7 +8,7 @@ from typing import Any
 from attrs import evolve
 from hypothesis import strategies as st
 
-from simulator import KafkaBroker, KafkaConsumer, KafkaProducer, KafkaTopic, Trace
+from simulator import Crash, KafkaBroker, KafkaConsumer, KafkaProducer, KafkaTopic, Trace
 from tests.guarantees.faults import crashes, lasts, on_links, pauses, times
 from tests.kafka import SWIFT, swift
 
@@ -25,18 +25,28 @@ AUDIT = KafkaConsumer(
 )  # fmt: skip
 
 AMONG = [*combinations(NAMES, 2), *(("controller", name) for name in NAMES)]
-OUTSIDE = [(client.name, name) for client in (SHOP, AUDIT) for name in NAMES]
 
-trouble = st.lists(
-    st.one_of(
-        crashes(NAMES, "appended", "replicated", "sent", "delivered", "promoted"),
-        pauses(NAMES),
-        on_links(AMONG, "replicate", "leadership", "alter_isr", "broker_heartbeat"),
-        on_links(OUTSIDE, "produce", "ack", "fetch", "records", "metadata"),
-    ),
-    max_size=6,
-)
-"""Any number of things, at once too."""
+
+def breakdowns(*brokers: str) -> st.SearchStrategy[Crash]:
+    """One of the brokers goes, at some time or after some step of its own, and comes back."""
+    return crashes(brokers, "appended", "replicated", "sent", "delivered", "promoted")
+
+
+def among(*clients: str) -> st.SearchStrategy[list[Any]]:
+    """Any number of things, at once too, that go wrong among the brokers and between them and these clients."""
+    outside = [(client, name) for client in clients for name in NAMES]
+    return st.lists(
+        st.one_of(
+            breakdowns(*NAMES),
+            pauses(NAMES),
+            on_links(AMONG, "replicate", "leadership", "alter_isr", "broker_heartbeat"),
+            on_links(outside, "produce", "ack", "fetch", "records", "metadata"),
+        ),
+        max_size=6,
+    )
+
+
+trouble = among("shop")
 
 
 @st.composite
