@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 ENV = $(PYTHON) start.py --venv $(VENV)
 .DEFAULT_GOAL := help
-.PHONY: help lab test lint format types imports unit conformance lessons browser notebooks bench picture fidelity wheel clean setup python
+.PHONY: help lab test lint format types imports unit conformance soak lessons browser notebooks bench picture fidelity wheel clean setup python
 
 help:  ## list these commands
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ unit: setup  ## unit, property and conformance tests
 
 conformance: setup  ## only the tests against the real systems, of those that are installed
 	$(BIN)/python -m pytest -m conformance
+
+soak: setup  ## what the brokers promise, over fifty times as many random runs as in `make test` (about an hour)
+	$(BIN)/python -m pytest tests/guarantees tests/reading/test_frames_of_queues.py --hypothesis-profile soak
 
 lessons: setup  ## run every notebook and compare the numbers its prose quotes
 	$(BIN)/python -m pytest notebooks --nbval-lax --nbval-current-env --nbval-sanitize-with tools/nbval-sanitize.cfg

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
+from attrs import evolve
 from hypothesis import strategies as st
 
 from simulator import Crash, Cut, Drop, Duplicate, Pause, Slow, Span
@@ -43,6 +45,17 @@ def on_links(ends: Sequence[tuple[str, str]], *kinds: str) -> st.SearchStrategy[
         st.builds(lambda way, some, after: Duplicate(*way, after=after, **some), ways, some, st.integers(0, 100)),
         st.builds(lambda way, some, by: Slow(*way, by=by, **some), ways, some, st.integers(1, 100)),
     )
+
+
+def fitting(faults: Sequence[Any], nodes: Sequence[str], names: Mapping[str, str] = MappingProxyType({})) -> list[Any]:
+    """Those of the faults that concern only these nodes, some of which have other ``names`` than the faults call them."""
+    found = []
+    for fault in faults:
+        ends = {end: getattr(fault, end) for end in ("node", "source", "target") if hasattr(fault, end)}
+        called = {end: names.get(name, name) for end, name in ends.items()}
+        if set(called.values()) <= set(nodes):
+            found.append(evolve(fault, **called))
+    return found
 
 
 def losses(ends: Sequence[tuple[str, str]], *kinds: str) -> list[Drop]:

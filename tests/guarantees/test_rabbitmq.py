@@ -26,7 +26,7 @@ from simulator import (
     run,
 )
 from simulator.network import Fault
-from tests.guarantees.faults import crashes, falls, losses, on_links, pauses, seeds
+from tests.guarantees.faults import crashes, falls, fitting, losses, on_links, pauses, seeds
 from tests.guarantees.shortest import shortest
 from tests.profiles import some
 
@@ -59,13 +59,11 @@ def played(
     *readers: Subscriber, seed: int = 0, shop: Publisher = SHOP, queue: QueueDeclared = CLASSIC, faults: Any = (), **how: Any
 ) -> Trace:
     """A run that goes on until everything has healed. A fault of a reader that is not there is left out."""
-    names = {"shop", "rabbit", *(each.name for each in readers)}
-    about = [each for each in faults if {getattr(each, end, "rabbit") for end in ("node", "source", "target")} <= names]
     return run(
         Scenario(
             [shop, RabbitMQ("rabbit", queues=[queue]), *readers],
             [Link("shop", "rabbit", latency=LATENCY), *(Link("rabbit", each.name, latency=LATENCY) for each in readers)],
-            about,
+            fitting(faults, ["shop", "rabbit", *(each.name for each in readers)]),
             **{"duration": 9_000, **how},
         ),
         seed,

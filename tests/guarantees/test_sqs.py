@@ -27,7 +27,7 @@ from simulator import (
     run,
 )
 from simulator.network import Fault
-from tests.guarantees.faults import crashes, falls, losses, on_links, pauses, seeds
+from tests.guarantees.faults import crashes, falls, fitting, losses, on_links, pauses, seeds
 from tests.guarantees.shortest import shortest
 from tests.profiles import some
 
@@ -68,17 +68,12 @@ def played(
     """A run that goes on until everything has healed. A fault of a reader that is not there is left out."""
     named = {"orders": "orders.fifo"} if queue.fifo_queue else {}
     nodes = [shop, evolve(queue, name=named.get(queue.name, queue.name)), *readers]
-    about = []
-    for fault in faults:
-        ends = {end: getattr(fault, end) for end in ("node", "source", "target") if hasattr(fault, end)}
-        renamed = {end: named.get(name, name) for end, name in ends.items()}
-        if set(renamed.values()) <= {node.name for node in nodes}:
-            about.append(evolve(fault, **renamed))
     middle = nodes[1].name
     links = [
         Link("shop", middle, latency=Uniform(1, 12)),
         *(Link(middle, each.name, latency=Uniform(1, 12)) for each in readers),
     ]
+    about = fitting(faults, [node.name for node in nodes], named)
     return run(Scenario(nodes, links, about, **{"duration": 25_000, **how}), seed)
 
 
@@ -151,7 +146,7 @@ def test_with_a_dead_letter_queue_every_message_takes_effect_or_is_set_aside(see
     scenario = Scenario(
         [SHOP, queue, SqsQueue("dead"), evolve(READER, poison=["order-2", "order-9"])],
         [Link("shop", "orders", latency=5), Link("orders", "one", latency=5), Link("orders", "dead", latency=5)],
-        [fault for fault in faults if "two" not in {getattr(fault, end, "") for end in ("node", "source", "target")}],
+        fitting(faults, ["shop", "orders", "one"]),
         duration=25_000,
     )
 
