@@ -71,6 +71,7 @@ class Bench(StoredWidget):
             setup={**setup, "controls": controls.specs, "start": {"values": values, "seed": seed}},
             shown=self._answer(0),
             wanted={"replay": setup["tab"] == "replay"},
+            **self._opening(),
         )
         self._send_replay()
 
@@ -94,6 +95,11 @@ class Bench(StoredWidget):
         """Go back to the start values, and compare with them."""
         self._show(self._take(), self._start, self._start)
         return self
+
+    def _opening(self) -> Mapping[str, Any]:
+        """Traits of the widget's own, by what was made first. They go to the browser with the widget: what is sent after it
+        may be overtaken by what the browser, which has drawn already, says in its turn."""
+        return {}
 
     def _make(self, values: Mapping[str, Any], seed: int) -> Any:
         """Run and read: all that takes time, and nothing of the widget's own state."""

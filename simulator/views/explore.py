@@ -64,6 +64,7 @@ class Explore(Bench):
         **start: Any,
     ) -> None:
         self._run = run
+        self._at = at
         setup = {
             "title": title or titled(scenario),
             "summary": summary(scenario),
@@ -71,10 +72,6 @@ class Explore(Bench):
             "tab": checked_tab(tab),
         }
         super().__init__(Controls(scenario, parameters(scenario)), start, seed, setup)
-        opens = first(self.trace, at) if at else None
-        if opens is not None:
-            self.step = opens.index
-            self._send_replay()
 
     @property
     def trace(self) -> Trace:
@@ -91,6 +88,10 @@ class Explore(Bench):
     def comparison(self) -> Comparison:
         """The run that others are compared with, and the run on show."""
         return compare(self._remembered(*self._was).trace, self.trace, names=("was", "now"))
+
+    def _opening(self) -> Mapping[str, Any]:
+        opens = first(self.trace, self._at) if self._at else None
+        return {"step": -1 if opens is None else opens.index}
 
     def _make(self, values: Mapping[str, Any], seed: int) -> _Made:
         trace = self._run(self._controls.make(values), seed)
