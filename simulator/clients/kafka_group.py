@@ -24,7 +24,7 @@ from simulator.vocabulary import ASSIGNED, JOINED, REVOKED
 if TYPE_CHECKING:
     from simulator.engine import Sim
 
-_FATAL = ("FENCED_INSTANCE_ID", "INCONSISTENT_GROUP_PROTOCOL", "INVALID_SESSION_TIMEOUT")
+_FATAL = ("FENCED_INSTANCE_ID", "GROUP_MAX_SIZE_REACHED", "INCONSISTENT_GROUP_PROTOCOL", "INVALID_SESSION_TIMEOUT")
 """The errors that the application is told and can do nothing about."""
 
 _AT_COORDINATOR = ("join", "sync", "group_heartbeat", "commit", "offsets")

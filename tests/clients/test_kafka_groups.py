@@ -250,6 +250,30 @@ def test_a_member_that_no_assignor_joins_with_the_others_fails():
     assert Counter(keys(trace, "processed", "a")) == Counter(orders(100))
 
 
+def test_a_member_that_finds_no_place_in_a_full_group_fails():
+    brokers = [evolve(broker, group_max_size=1) for broker in SWIFT]
+
+    trace = group(member("a"), member("b", start_at=500), brokers=brokers)
+
+    assert [(step.node, step["reason"]) for step in trace.select("failed")] == [("b", "GROUP_MAX_SIZE_REACHED")]
+    assert reading(trace, at=3_000) == {"a": all_of(4)}
+
+
+def test_a_cooperative_member_commits_nothing_while_it_waits_for_its_new_assignment_and_makes_up_for_it():
+    """Its group's leader is slow, so for a second and more it reads on without being able to commit (``generationIfStable``)."""
+    cooperative = {"partition_assignment_strategy": "cooperative-sticky"}
+    slow = member("a", work=150, max_poll_records=10, **cooperative)
+
+    trace = group(slow, member("b", **cooperative), member("c", start_at=1_000, **cooperative), count=250, duration=25_000)
+
+    joined = next(step.time for step in trace.select("joined", node="b") if step.time > 1_000)
+    shared = next(step.time for step in trace.select("rebalanced") if step.time > joined)
+    commits = [step.time for step in trace.select("sent", node="b") if step.message.kind == "commit"]
+    assert [time for time in commits if joined < time < shared] == []
+    assert [step for step in trace.select("processed", node="b") if joined < step.time < shared]
+    assert set(keys(trace, "processed")) == set(orders(250))
+
+
 def test_a_static_member_that_restarts_within_its_session_gets_its_partitions_back_without_a_rebalance():
     static = [member(name, group_instance_id=f"till-{name}") for name in "ab"]
 

@@ -11,7 +11,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from simulator.brokers.log.members import Kept, KeptMember, Member, Protocols, Reply
+from simulator.brokers.log.members import Kept, Member, Protocols, Reply
+from simulator.brokers.log.roster import Roster
 from simulator.brokers.log.subscriptions import Subscription, TopicPartition
 
 State = Literal["Empty", "PreparingRebalance", "CompletingRebalance", "Stable"]
@@ -30,19 +31,16 @@ class Group:
         group_initial_rebalance_delay_ms: float = 3_000.0,
         group_min_session_timeout_ms: float = 6_000.0,
         group_max_session_timeout_ms: float = 1_800_000.0,
+        group_max_size: int = 2_147_483_647,
     ) -> None:
         self.group_initial_rebalance_delay_ms = group_initial_rebalance_delay_ms
+        self.group_max_size = group_max_size
         self._session_timeouts = (group_min_session_timeout_ms, group_max_session_timeout_ms)
         self.state: State = "Empty"
         self.generation = 0
         self.protocol = ""
         self.leader = ""
-        self._members: dict[str, Member] = {}
-        self._instances: dict[str, str] = {}
-        """Each static member's current id."""
-        self._invited: dict[str, float] = {}
-        """Ids that were given out, and until when their owner may join with them."""
-        self._made = 0
+        self._roster = Roster()
         self._rebalance_ends = math.inf
         self._waits_for_more = False
         """Whether this is a new group's first rebalance, which doesn't end just because all known members are there."""
@@ -53,41 +51,23 @@ class Group:
     @property
     def members(self) -> tuple[str, ...]:
         """The members' ids."""
-        return tuple(self._members)
+        return tuple(self._roster.members)
 
     @property
     def deadline(self) -> float:
         """When something runs out: a member's session, a rebalance, an invitation. Infinite if nothing does."""
-        sessions = (self._session_ends(member) for member in self._members.values())
-        return min([self._rebalance_ends, *sessions, *self._invited.values()])
+        return min(self._rebalance_ends, self._roster.deadline)
 
     def kept(self) -> Kept:
         """What the coordinator keeps of a group with a new assignment, so that another one can go on from there."""
-        return Kept(
-            self.generation,
-            self.protocol,
-            self.leader,
-            self._made,
-            tuple(
-                KeptMember(
-                    each.id, each.instance_id, each.session_timeout, each.rebalance_timeout, each.protocols, each.assignment
-                )
-                for each in self._members.values()
-            ),
-        )
+        return Kept(self.generation, self.protocol, self.leader, self._roster.made, self._roster.kept())
 
     def restore(self, now: float, kept: Kept) -> None:
         """Go on from what another coordinator has kept: every member has its session's time to be heard of."""
         self.state = "Stable" if kept.members else "Empty"
         self.generation, self.protocol, self.leader = kept.generation, kept.protocol, kept.leader
-        self._made = kept.made
-        for each in kept.members:
-            member = self._members[each.id] = Member(each.id, each.instance_id)
-            member.session_timeout, member.rebalance_timeout = each.session_timeout, each.rebalance_timeout
-            member.protocols, member.assignment = each.protocols, each.assignment
-            member.generation, member.seen = kept.generation, now
-            if each.instance_id is not None:
-                self._instances[each.instance_id] = each.id
+        self._roster.restore(now, kept.generation, kept.members)
+        self._roster.made = kept.made
 
     def join(
         self,
@@ -104,24 +84,27 @@ class Group:
         """A member wants in, or in again: with an empty id if it has none; the one that it is given then begins with its
         ``client_id``. A consumer's ``max.poll.interval.ms`` is its ``rebalance_timeout_ms``.
 
-        Errors: INVALID_SESSION_TIMEOUT, INCONSISTENT_GROUP_PROTOCOL (it knows no assignor that all others know),
-        MEMBER_ID_REQUIRED (join again with the id in the answer), UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID.
+        Errors: INVALID_SESSION_TIMEOUT, GROUP_MAX_SIZE_REACHED, INCONSISTENT_GROUP_PROTOCOL (it knows no assignor that all
+        others know), MEMBER_ID_REQUIRED (join again with the id in the answer), UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID.
         """
         offered = tuple(protocols)
         timeouts = (session_timeout_ms, rebalance_timeout_ms)
         error = self._unfit(member_id, instance_id, offered, session_timeout_ms)
         if error:
-            return [Reply(caller, "join", error, member_id)]
-        if member_id in self._members:
-            return self._again(now, caller, self._members[member_id], offered, timeouts)
-        if not member_id and instance_id in self._instances:
-            return self._replace(now, caller, str(instance_id), offered, timeouts)
+            out = [member_id] if error == "GROUP_MAX_SIZE_REACHED" and member_id in self._roster.members else []
+            return [Reply(caller, "join", error, member_id), *self._remove(now, out)]
+        roster, static = self._roster, self._roster.static(instance_id)
+        if member_id in roster.members:
+            return self._again(now, caller, roster.members[member_id], offered, timeouts)
+        if not member_id and static is not None:
+            return self._replace(now, caller, static, offered, timeouts)
         if not member_id and instance_id is None:
-            invited = self._new_id(client_id or "member")
-            self._invited[invited] = now + session_timeout_ms
+            invited = roster.new_id(client_id or "member")
+            roster.invited[invited] = now + session_timeout_ms
             return [Reply(caller, "join", "MEMBER_ID_REQUIRED", invited)]
-        self._invited.pop(member_id, None)
-        return self._add(now, caller, member_id or self._new_id(str(instance_id)), instance_id, offered, timeouts)
+        member = roster.add(member_id or roster.new_id(str(instance_id)), instance_id)
+        self._newcomers = self._waits_for_more
+        return self._wait_to_join(now, caller, member, offered, timeouts)
 
     def sync(
         self,
@@ -137,23 +120,23 @@ class Group:
 
         Errors: UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID, ILLEGAL_GENERATION, REBALANCE_IN_PROGRESS (join again).
         """
-        error = self._unknown(member_id, instance_id) or self._wrong_generation(generation)
+        error = self._roster.unknown(member_id, instance_id) or self._wrong_generation(generation)
         if not error and self.state == "PreparingRebalance":
             error = "REBALANCE_IN_PROGRESS"
         if error:
             return [Reply(caller, "sync", error, member_id)]
-        member = self._members[member_id]
+        member = self._roster.members[member_id]
         member.seen = now
         if self.state == "Stable":
             return [self._synced(member, caller)]
         member.syncing = caller
         if member_id != self.leader or assignments is None:
             return []
-        for each in self._members.values():
+        for each in self._roster:
             each.assignment = tuple(assignments.get(each.id, ()))
         self.state = "Stable"
         replies = []
-        for each in self._members.values():
+        for each in self._roster:
             if each.syncing is not None:
                 replies.append(self._synced(each, each.syncing))
                 each.syncing, each.seen = None, now
@@ -165,9 +148,9 @@ class Group:
         self, now: float, caller: Any, member_id: str, generation: int, *, instance_id: str | None = None
     ) -> list[Reply]:
         """A member is alive. Errors: as `sync`; REBALANCE_IN_PROGRESS is how it learns that it has to join again."""
-        error = self._unknown(member_id, instance_id) or self._wrong_generation(generation)
+        error = self._roster.unknown(member_id, instance_id) or self._wrong_generation(generation)
         if not error:
-            self._members[member_id].seen = now
+            self._roster.members[member_id].seen = now
             if self.state == "PreparingRebalance":
                 error = "REBALANCE_IN_PROGRESS"
         return [Reply(caller, "heartbeat", error or "NONE", member_id)]
@@ -179,21 +162,19 @@ class Group:
         ``max.poll.interval.ms``. Errors: UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID.
         """
         if not member_id and instance_id is not None:
-            member_id = self._instances.get(instance_id, "")
-        if member_id in self._invited:
-            del self._invited[member_id]
+            static = self._roster.static(instance_id)
+            member_id = "" if static is None else static.id
+        if member_id in self._roster.invited:
+            del self._roster.invited[member_id]
             return [Reply(caller, "leave", member_id=member_id), *self._maybe_complete(now)]
-        error = self._unknown(member_id, instance_id)
+        error = self._roster.unknown(member_id, instance_id)
         if error:
             return [Reply(caller, "leave", error, member_id)]
         return [Reply(caller, "leave", member_id=member_id), *self._remove(now, [member_id])]
 
     def close(self) -> list[Reply]:
         """Another coordinator has the group from now on: those who wait for an answer have to ask that one."""
-        waiting: list[tuple[Any, Literal["join", "sync"], str]] = []
-        for each in self._members.values():
-            waiting += [(each.joining, "join", each.id), (each.syncing, "sync", each.id)]
-        return [Reply(who, to, "NOT_COORDINATOR", name) for who, to, name in waiting if who is not None]
+        return [reply for member in self._roster for reply in member.waiting("NOT_COORDINATOR")]
 
     def may_commit(
         self, now: float, member_id: str, generation: int, *, instance_id: str | None = None, transactional: bool = False
@@ -206,26 +187,21 @@ class Group:
         """
         if generation < 0 and not member_id and self.state == "Empty":
             return "NONE"
-        error = self._unknown(member_id, instance_id) or self._wrong_generation(generation)
+        error = self._roster.unknown(member_id, instance_id) or self._wrong_generation(generation)
         if not error and self.state == "CompletingRebalance" and not transactional:
             error = "REBALANCE_IN_PROGRESS"
         if not error:
-            self._members[member_id].seen = now
+            self._roster.members[member_id].seen = now
         return error or "NONE"
 
     def expire(self, now: float) -> list[Reply]:
         """Everything that has run out by now: sessions end, a rebalance goes on without those who did not come."""
-        for invited in [each for each, until in self._invited.items() if until <= now]:
-            del self._invited[invited]
-        gone = [member.id for member in self._members.values() if self._session_ends(member) <= now]
-        replies = self._remove(now, gone) + self._maybe_complete(now)
+        replies = self._remove(now, self._roster.late(now)) + self._maybe_complete(now)
         if self._rebalance_ends > now:
             return replies
         if self.state == "CompletingRebalance":
             # They joined, but did not come for their assignment; or the leader brought none.
-            late = [
-                each.id for each in self._members.values() if each.generation == self.generation and each.syncing is None
-            ]
+            late = [each.id for each in self._roster if each.generation == self.generation and each.syncing is None]
             return replies + self._remove(now, late)
         if self._newcomers and self._initial_rest > 0:
             # As long as members keep coming to a new group, it is worth while to wait for more.
@@ -233,55 +209,32 @@ class Group:
             return replies
         return replies + self._complete_join(now)
 
-    def _unknown(self, member_id: str, instance_id: str | None) -> str:
-        if instance_id is not None and instance_id in self._instances and self._instances[instance_id] != member_id:
-            return "FENCED_INSTANCE_ID"
-        return "" if member_id in self._members else "UNKNOWN_MEMBER_ID"
-
     def _unfit(self, member_id: str, instance_id: str | None, offered: Protocols, session_timeout: float) -> str:
         """Why a member can't be let in; empty if it can."""
         low, high = self._session_timeouts
         if not low <= session_timeout <= high:
             return "INVALID_SESSION_TIMEOUT"
-        if member_id and member_id not in self._invited:
-            error = self._unknown(member_id, instance_id)
+        if self._is_full(member_id):
+            return "GROUP_MAX_SIZE_REACHED"
+        if member_id and member_id not in self._roster.invited:
+            error = self._roster.unknown(member_id, instance_id)
             if error:
                 return error
-        others = [
-            member
-            for member in self._members.values()
-            if member.id != member_id and (instance_id is None or member.instance_id != instance_id)
-        ]
-        agreed = any(all(name in dict(member.protocols) for member in others) for name, _ in offered)
-        return "" if agreed else "INCONSISTENT_GROUP_PROTOCOL"
+        return "" if self._roster.agrees(offered, member_id, instance_id) else "INCONSISTENT_GROUP_PROTOCOL"
+
+    def _is_full(self, member_id: str) -> bool:
+        """Whether there is no place for one more: those that wait to join have theirs, and whoever comes last may find none.
+
+        Source: ``GroupMetadataManager.acceptJoiningMember``.
+        """
+        known = self._roster.members.get(member_id)
+        if self.state == "PreparingRebalance":
+            joining = sum(member.joining is not None for member in self._roster)
+            return (known is None or known.joining is None) and joining >= self.group_max_size
+        return self.state != "Empty" and known is None and len(self._roster) >= self.group_max_size
 
     def _wrong_generation(self, generation: int) -> str:
         return "" if generation == self.generation else "ILLEGAL_GENERATION"
-
-    def _new_id(self, prefix: str) -> str:
-        # The real ones end in a random UUID.
-        self._made += 1
-        return f"{prefix}-{self._made}"
-
-    def _session_ends(self, member: Member) -> float:
-        # Who waits for an answer cannot be expected to send anything.
-        waits = member.joining is not None or member.syncing is not None
-        return math.inf if waits else member.seen + member.session_timeout
-
-    def _add(
-        self,
-        now: float,
-        caller: Any,
-        name: str,
-        instance_id: str | None,
-        offered: Protocols,
-        timeouts: tuple[float, float],
-    ) -> list[Reply]:
-        member = self._members[name] = Member(name, instance_id)
-        if instance_id is not None:
-            self._instances[instance_id] = name
-        self._newcomers = self._waits_for_more
-        return self._wait_to_join(now, caller, member, offered, timeouts)
 
     def _again(
         self, now: float, caller: Any, member: Member, offered: Protocols, timeouts: tuple[float, float]
@@ -295,18 +248,11 @@ class Group:
         return self._wait_to_join(now, caller, member, offered, timeouts)
 
     def _replace(
-        self, now: float, caller: Any, instance_id: str, offered: Protocols, timeouts: tuple[float, float]
+        self, now: float, caller: Any, old: Member, offered: Protocols, timeouts: tuple[float, float]
     ) -> list[Reply]:
         """A static member has restarted: the same member under a new id, and its former self is fenced."""
-        old = self._members[self._instances[instance_id]]
-        waiting: list[tuple[Any, Literal["join", "sync"]]] = [(old.joining, "join"), (old.syncing, "sync")]
-        replies = [Reply(who, to, "FENCED_INSTANCE_ID", old.id) for who, to in waiting if who is not None]
-        new = Member(self._new_id(instance_id), instance_id)
-        new.protocols, new.assignment = old.protocols, old.assignment
-        self._members = {
-            new.id if each == old.id else each: new if each == old.id else member for each, member in self._members.items()
-        }
-        self._instances[instance_id] = new.id
+        replies = old.waiting("FENCED_INSTANCE_ID")
+        new = self._roster.replace(old)
         if self.leader == old.id:
             self.leader = new.id
         if self.state == "Stable" and self._chosen(offered) == self._chosen(old.protocols):
@@ -333,11 +279,11 @@ class Group:
         if self.state == "PreparingRebalance":
             return []
         replies: list[Reply] = []
-        for member in self._members.values():
+        for member in self._roster:
             if member.syncing is not None:
                 replies.append(Reply(member.syncing, "sync", "REBALANCE_IN_PROGRESS", member.id))
                 member.syncing, member.seen = None, now
-        longest = max(member.rebalance_timeout for member in self._members.values())
+        longest = max(member.rebalance_timeout for member in self._roster)
         if self.state == "Empty" and self.group_initial_rebalance_delay_ms > 0:
             self._waits_for_more, self._initial_rest = True, longest
             self._wait_for_more(now)
@@ -353,19 +299,19 @@ class Group:
 
     def _maybe_complete(self, now: float) -> list[Reply]:
         """Go on as soon as everybody is there; a new group waits a while for those who may still come."""
-        if self.state != "PreparingRebalance" or self._waits_for_more or self._invited:
+        if self.state != "PreparingRebalance" or self._waits_for_more or self._roster.invited:
             return []
-        return self._complete_join(now) if all(member.joining is not None for member in self._members.values()) else []
+        return self._complete_join(now) if all(member.joining is not None for member in self._roster) else []
 
     def _complete_join(self, now: float) -> list[Reply]:
-        for member in [each for each in self._members.values() if each.joining is None and each.instance_id is None]:
-            self._forget(member)
+        for member in [each for each in self._roster if each.joining is None and each.instance_id is None]:
+            self._roster.forget(member)
         self._waits_for_more = False
         self._rebalance_ends = math.inf
-        present = [member for member in self._members.values() if member.joining is not None]
-        if self._members and not present:
+        present = [member for member in self._roster if member.joining is not None]
+        if self._roster and not present:
             # Only static members, all of them away: they keep their places until their sessions end.
-            self._rebalance_ends = now + max(member.rebalance_timeout for member in self._members.values())
+            self._rebalance_ends = now + max(member.rebalance_timeout for member in self._roster)
             return []
         self.generation += 1
         if not present:
@@ -373,50 +319,34 @@ class Group:
             return []
         if self.leader not in {member.id for member in present}:
             self.leader = present[0].id
-        self.protocol = self._vote()
+        self.protocol = self._roster.vote()
         self.state = "CompletingRebalance"
-        self._rebalance_ends = now + max(member.rebalance_timeout for member in self._members.values())
+        self._rebalance_ends = now + max(member.rebalance_timeout for member in self._roster)
         replies = []
         for member in present:
             replies.append(self._joined(member, member.joining))
             member.joining, member.seen, member.generation = None, now, self.generation
         return replies
 
-    def _vote(self) -> str:
-        """The assignor that most members like best of those that all know; at a tie, the one voted for first."""
-        members = list(self._members.values())
-        common = {name for name, _ in members[0].protocols if all(name in dict(each.protocols) for each in members)}
-        votes: dict[str, int] = {}
-        for member in members:
-            favourite = next(name for name, _ in member.protocols if name in common)
-            votes[favourite] = votes.get(favourite, 0) + 1
-        return max(votes, key=votes.__getitem__)
-
     def _joined(self, member: Member, caller: Any) -> Reply:
         leads = member.id == self.leader
-        all_told = tuple((each.id, each.told(self.protocol)) for each in self._members.values()) if leads else ()
+        all_told = tuple((each.id, each.told(self.protocol)) for each in self._roster) if leads else ()
         return Reply(caller, "join", "NONE", member.id, self.generation, self.protocol, self.leader, all_told)
 
     def _synced(self, member: Member, caller: Any) -> Reply:
         return Reply(caller, "sync", "NONE", member.id, self.generation, self.protocol, self.leader, (), member.assignment)
 
-    def _forget(self, member: Member) -> None:
-        del self._members[member.id]
-        if member.instance_id is not None:
-            del self._instances[member.instance_id]
-
     def _remove(self, now: float, gone: Sequence[str]) -> list[Reply]:
         replies: list[Reply] = []
         for name in gone:
-            member = self._members[name]
-            waiting: list[tuple[Any, Literal["join", "sync"]]] = [(member.joining, "join"), (member.syncing, "sync")]
-            replies += [Reply(who, to, "UNKNOWN_MEMBER_ID", name) for who, to in waiting if who is not None]
-            self._forget(member)
+            member = self._roster.members[name]
+            replies += member.waiting("UNKNOWN_MEMBER_ID")
+            self._roster.forget(member)
         if not gone:
             return []
         if self.state == "PreparingRebalance":
             return replies + self._maybe_complete(now)
-        if self._members:
+        if self._roster:
             return replies + self._prepare(now)
         self.state, self.protocol, self.leader = "Empty", "", ""
         self.generation += 1

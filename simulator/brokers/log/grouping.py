@@ -38,6 +38,7 @@ class _Hosted:
             group_initial_rebalance_delay_ms=node.group_initial_rebalance_delay_ms,
             group_min_session_timeout_ms=node.group_min_session_timeout_ms,
             group_max_session_timeout_ms=node.group_max_session_timeout_ms,
+            group_max_size=node.group_max_size,
         )
         self.offsets = Offsets()
         self.timer: Timer | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal, NamedTuple
 
 from simulator.brokers.log.subscriptions import Subscription, TopicPartition
@@ -76,6 +77,17 @@ class Member:
         self.joining: Any = None
         """Who waits for an answer to its join."""
         self.syncing: Any = None
+
+    @property
+    def session_ends(self) -> float:
+        """When it is out if it is not heard of before; never as long as it waits for an answer, and so can't send anything."""
+        waits = self.joining is not None or self.syncing is not None
+        return math.inf if waits else self.seen + self.session_timeout
+
+    def waiting(self, error: str) -> list[Reply]:
+        """What whoever waits for it is answered, if nothing can come of that any more."""
+        asked: list[tuple[Any, Literal["join", "sync"]]] = [(self.joining, "join"), (self.syncing, "sync")]
+        return [Reply(caller, to, error, self.id) for caller, to in asked if caller is not None]
 
     def told(self, protocol: str) -> Subscription:
         """What it tells this assignor."""

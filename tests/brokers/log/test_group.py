@@ -168,6 +168,27 @@ def test_a_group_needs_an_assignor_that_all_know() -> None:
     assert reply.error == "INCONSISTENT_GROUP_PROTOCOL"
 
 
+def test_a_full_group_takes_no_more_members() -> None:
+    group = Group(group_initial_rebalance_delay_ms=1, group_max_size=2)
+    for caller in "ab":
+        joined(group, caller)
+
+    assert joined(group, "c")[-1].error == "GROUP_MAX_SIZE_REACHED"
+    assert len(group.members) == 2
+
+
+def test_where_the_limit_was_lowered_whoever_joins_last_in_a_rebalance_is_out() -> None:
+    group, ids = stable("a", "b")
+    group.group_max_size = 1
+    changed = (("range", Subscription(["x", "y"])),)
+    group.join(3, "a", ids["a"], changed)
+
+    replies = group.join(4, "b", ids["b"], changed)
+
+    assert [(reply.caller, reply.error) for reply in replies] == [("b", "GROUP_MAX_SIZE_REACHED"), ("a", "NONE")]
+    assert group.members == (ids["a"],)
+
+
 def test_the_assignor_that_most_prefer_is_taken() -> None:
     told = Subscription(["x"])
     group = Group(group_initial_rebalance_delay_ms=1)
