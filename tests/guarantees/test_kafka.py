@@ -121,7 +121,7 @@ FEW = {"every": 100, "count": 5, "keys": ["a"]}
 """A short story to search in."""
 
 
-def shortest(stories: Iterable[Any], goes_wrong: Callable[[Any], Any]) -> Any:
+def first_of(stories: Iterable[Any], goes_wrong: Callable[[Any], Any]) -> Any:
     """The first of these stories, the short ones come first, in which something goes wrong; None if nothing ever does."""
     return next((story for story in stories if goes_wrong(story)), None)
 
@@ -135,7 +135,7 @@ def with_a_crash(acks: Any, crash: Crash) -> Trace:
 
 
 def test_the_shortest_loss_with_acks_1_is_a_crash_right_after_an_acknowledgement():
-    crash = shortest(CRASHES_OF_THE_LEADER, lambda crash: lost(with_a_crash(1, crash)))
+    crash = first_of(CRASHES_OF_THE_LEADER, lambda crash: lost(with_a_crash(1, crash)))
 
     trace = with_a_crash(1, crash)
     (crashed,), (truncated,) = trace.select("crashed"), trace.select("truncated")
@@ -145,7 +145,7 @@ def test_the_shortest_loss_with_acks_1_is_a_crash_right_after_an_acknowledgement
 
 
 def test_acks_all_loses_nothing_by_a_crash_of_the_leader_after_whatever_it_says():
-    assert shortest(CRASHES_OF_THE_LEADER, lambda crash: lost(with_a_crash("all", crash))) is None
+    assert first_of(CRASHES_OF_THE_LEADER, lambda crash: lost(with_a_crash("all", crash))) is None
 
 
 CRASHES = [
@@ -161,7 +161,7 @@ def with_crashes(*crashes: Crash, unclean: bool) -> Trace:
 def test_the_shortest_loss_with_acks_all_takes_two_crashes_and_an_unclean_election():
     stories = [*product(CRASHES), *product(CRASHES, repeat=2)]
 
-    story = shortest(stories, lambda crashes: lost(with_crashes(*crashes, unclean=True)))
+    story = first_of(stories, lambda crashes: lost(with_crashes(*crashes, unclean=True)))
 
     trace = with_crashes(*story, unclean=True)
     (truncated,) = trace.select("truncated")
@@ -182,15 +182,15 @@ def with_a_loss(shop: KafkaProducer, loss: Drop) -> Trace:
 
 
 def test_without_idempotence_one_lost_acknowledgement_is_enough_for_a_duplicate():
-    loss = shortest(LOSSES, lambda loss: repeated(with_a_loss(PLAIN, loss)))
+    loss = first_of(LOSSES, lambda loss: repeated(with_a_loss(PLAIN, loss)))
 
     assert (loss.kind, len(repeated(with_a_loss(PLAIN, loss)))) == ("ack", 1)
-    assert shortest(LOSSES, lambda loss: repeated(with_a_loss(SHOP, loss))) is None
+    assert first_of(LOSSES, lambda loss: repeated(with_a_loss(SHOP, loss))) is None
 
 
 def test_without_idempotence_one_lost_request_is_enough_for_a_record_to_be_overtaken_while_five_are_in_flight():
-    loss = shortest(LOSSES, lambda loss: overtaken(with_a_loss(PLAIN, loss)))
+    loss = first_of(LOSSES, lambda loss: overtaken(with_a_loss(PLAIN, loss)))
 
     assert loss.kind == "produce"
     for orderly in (SHOP, ONE_BY_ONE):
-        assert shortest(LOSSES, lambda loss, shop=orderly: overtaken(with_a_loss(shop, loss))) is None
+        assert first_of(LOSSES, lambda loss, shop=orderly: overtaken(with_a_loss(shop, loss))) is None

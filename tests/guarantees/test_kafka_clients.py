@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from simulator import Crash, KafkaConsumer, KafkaProcessor, KafkaProducer, KafkaTopic, Pause, Trace
 from simulator.brokers.log.protocol import REQUESTS
 from tests.guarantees.faults import lasts, on_links, seeds, times
-from tests.guarantees.trouble import AMONG, NAMES, breakdowns
+from tests.guarantees.trouble import AMONG, NAMES, crashes_of_brokers
 from tests.kafka import SWIFT_CLIENT, SWIFT_READER, keys, orders, swift
 from tests.profiles import some
 
@@ -42,7 +42,7 @@ client_faults = st.one_of(
     ),
     st.builds(lambda name, at, lasting: Pause(name, at=at, lasting=2 * lasting), st.sampled_from(MEMBERS[:2]), times, lasts),
 )
-trouble = st.lists(st.one_of(client_faults, client_faults, breakdowns(*NAMES), anything), max_size=6)
+trouble = st.lists(st.one_of(client_faults, client_faults, crashes_of_brokers, anything), max_size=6)
 
 works = st.sampled_from([1, 20, 80])
 polls = st.sampled_from([1, 5, 500])

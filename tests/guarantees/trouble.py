@@ -8,7 +8,7 @@ from typing import Any
 from attrs import evolve
 from hypothesis import strategies as st
 
-from simulator import Crash, KafkaBroker, KafkaConsumer, KafkaProducer, KafkaTopic, Trace
+from simulator import KafkaBroker, KafkaConsumer, KafkaProducer, KafkaTopic, Trace
 from tests.guarantees.faults import crashes, lasts, on_links, pauses, times
 from tests.kafka import SWIFT, swift
 
@@ -27,9 +27,7 @@ AUDIT = KafkaConsumer(
 AMONG = [*combinations(NAMES, 2), *(("controller", name) for name in NAMES)]
 
 
-def breakdowns(*brokers: str) -> st.SearchStrategy[Crash]:
-    """One of the brokers goes, at some time or after some step of its own, and comes back."""
-    return crashes(brokers, "appended", "replicated", "sent", "delivered", "promoted")
+crashes_of_brokers = crashes(NAMES, "appended", "replicated", "sent", "delivered", "promoted")
 
 
 def among(*clients: str) -> st.SearchStrategy[list[Any]]:
@@ -37,7 +35,7 @@ def among(*clients: str) -> st.SearchStrategy[list[Any]]:
     outside = [(client, name) for client in clients for name in NAMES]
     return st.lists(
         st.one_of(
-            breakdowns(*NAMES),
+            crashes_of_brokers,
             pauses(NAMES),
             on_links(AMONG, "replicate", "leadership", "alter_isr", "broker_heartbeat"),
             on_links(outside, "produce", "ack", "fetch", "records", "metadata"),

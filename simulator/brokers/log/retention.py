@@ -154,8 +154,10 @@ class Log:
             raise Refused("OFFSET_OUT_OF_RANGE", f"the log has the offsets {self.start} to {self.end}, not {offset}.")
         found: list[Entry] = []
         for segment in self._segments:
-            first = bisect_left(segment.records, offset, key=lambda record: record.offset)
-            found += segment.records[first : first + most - len(found)]
+            # Nearly all who ask want what is at the end.
+            if segment.records and segment.records[-1].offset >= offset:
+                first = bisect_left(segment.records, offset, key=lambda record: record.offset)
+                found += segment.records[first : first + most - len(found)]
         return found
 
     @property

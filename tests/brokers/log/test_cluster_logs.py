@@ -15,7 +15,7 @@ ORDERS = KafkaTopic("orders", replication_factor=3, min_insync_replicas=2)
 READER = KafkaConsumer("audit", work=0, auto_offset_reset="earliest", request_timeout_ms=300, fetch_max_wait_ms=100)
 
 
-def keys(trace: Trace, log: dict[int, int]) -> list[str]:
+def stored(trace: Trace, log: dict[int, int]) -> list[str]:
     """The records of a log, in its order."""
     return [str(trace.message(log[offset]).key) for offset in sorted(log)]
 
@@ -57,7 +57,7 @@ def test_a_new_leader_recognises_what_the_old_one_had_appended(idempotent: bool,
 
     trace = swift(shop, topics=[ORDERS], faults=faults, duration=5_000)
 
-    kept = keys(trace, Logs(trace).of("orders-0")["broker-2"])
+    kept = stored(trace, Logs(trace).of("orders-0")["broker-2"])
     recognised = [step.node for step in trace.select("deduplicated")]
     assert kept.count("order-5") == copies
     assert recognised == (["broker-2"] if idempotent else [])
@@ -69,7 +69,7 @@ def test_what_comes_before_its_turn_is_refused_and_all_is_stored_in_order():
 
     reasons = {step["reason"] for step in trace.select("rejected")}
     assert reasons == {"OUT_OF_ORDER_SEQUENCE_NUMBER"}
-    assert keys(trace, Logs(trace).of("orders-0")["broker-1"]) == [f"order-{n}" for n in range(1, 101)]
+    assert stored(trace, Logs(trace).of("orders-0")["broker-1"]) == [f"order-{n}" for n in range(1, 101)]
 
 
 def test_read_committed_gets_nothing_beyond_an_open_transaction():
@@ -153,7 +153,7 @@ def test_a_tombstone_takes_its_key_along_and_goes_itself_when_its_time_is_over()
 
     tombstone = next(trace.select("created", node="closing")).message
     gone = [(step.time, step.message) for step in trace.select("compacted", node="broker-2") if step.message.key == "gone"]
-    assert set(keys(trace, Logs(trace).of("orders-0")["broker-2"])) == {"stays", "more"}
+    assert set(stored(trace, Logs(trace).of("orders-0")["broker-2"])) == {"stays", "more"}
     assert [message for _, message in gone][-1] == tombstone
     # It outlived the cleaning that took the record before it by at least its time.
     assert gone[-1][0] - gone[-2][0] >= 300
@@ -186,5 +186,5 @@ def test_messages_among_brokers_and_controller_that_get_lost_or_come_twice_chang
     logs = Logs(trace)
     one, other, third = logs.of("orders-0").values()
     assert one == other == third
-    assert sorted(keys(trace, one)) == sorted(f"order-{n}" for n in range(1, 101))
+    assert sorted(stored(trace, one)) == sorted(f"order-{n}" for n in range(1, 101))
     assert logs.contradictions == []
