@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
 
 import attrs
 import cattrs
@@ -276,3 +277,14 @@ def _structure(data: Any, _: Any) -> Part:
 
 _converter.register_unstructure_hook_func(lambda cls: isinstance(cls, type) and issubclass(cls, Part), _unstructure)
 _converter.register_structure_hook_func(lambda cls: isinstance(cls, type) and issubclass(cls, Part), _structure)
+
+
+def _says_itself(cls: Any) -> bool:
+    """Whether a field takes numbers or some words, as JSON has them: the field's own rule tells what is wrong with others."""
+    members = get_args(cls) if get_origin(cls) in (Union, UnionType) else ()
+    return any(get_origin(each) is Literal for each in members) and all(
+        get_origin(each) is Literal or each in (int, float, str, bool, NoneType) for each in members
+    )
+
+
+_converter.register_structure_hook_func(_says_itself, lambda held, _: held)

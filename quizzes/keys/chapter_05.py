@@ -32,6 +32,7 @@ from simulator.scenarios import (
     one_slow_message,
     poison_message,
     read_process_write,
+    redrive,
     routing,
     three_brokers,
     visibility_timeout,
@@ -85,6 +86,16 @@ def behind_the_slow_one() -> Key:
     answer = "none" if not behind else "all" if len(behind) == 11 else "half"
     others = max(step.time for step in trace.select("processed", node="billing-2"))
     return Key(answer, facts={"behind": len(behind), "one": after, "idle": round(others)})
+
+
+@key_function
+def who_gets_the_redriven() -> Key:
+    """redrive as it stands, through the exchange: which of the dead letters billing did, and which mail did twice."""
+    trace = run(redrive(), seed=1)
+    dead = {"order-2", "order-3", "order-5"}
+    done, mails = dead & set(_keys(trace, "processed", "billing")), measures.duplicates(trace, "mail")
+    answer = "both" if done == dead and mails else "billing" if done else "nobody"
+    return Key(answer, facts={"mails": len(mails)})
 
 
 @key_function

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from simulator.reading.memo import remembered
 from simulator.trace import Trace
-from simulator.vocabulary import ENQUEUED, KINDS, READIED, REAPPEARED, REQUEUED
+from simulator.vocabulary import ENQUEUED, KINDS, READIED, REAPPEARED, REDRIVEN, REQUEUED
 
 _OF_BROKERS = ("readied", "requeued", "dispatched", "settled")
 """What happens to a message in a queue of a broker that routes."""
@@ -27,6 +27,9 @@ def depths(trace: Trace) -> dict[str, list[tuple[float, int]]]:
     found: dict[str, list[tuple[float, int]]] = {}
     for _, time, kind, node, _, _, a, b, _ in trace.rows(*_OF_BROKERS, *_OF_QUEUES):
         queue, message = (str(trace.values[a]), b) if kind in _BROKERS else (trace.nodes[node], a)
+        if kind == REDRIVEN and queue not in there:
+            # A shovel moves it: the queues say themselves what leaves them and what comes.
+            continue
         held, series = there.setdefault(queue, set()), found.setdefault(queue, [(0.0, 0)])
         delayed = kind == ENQUEUED and b > 0
         if kind in _COMES and not delayed:

@@ -135,7 +135,8 @@ class Inquiry:
         elif kind == ENQUEUED:
             self._queued.setdefault(message, []).append((node, a))
             self._left.pop(message, None)
-        elif kind in (DELETED, EXPIRED, DEAD_LETTERED, REDRIVEN):
+        elif kind in (DELETED, EXPIRED, DEAD_LETTERED, REDRIVEN) and (node, a) in self._queued.get(message, ()):
+            # What a shovel moves is in a broker's queues, and followed there.
             self._queued[message].remove((node, a))
             self._left[message] = (index, kind, b)
         elif kind == ABANDONED:

@@ -22,6 +22,10 @@ _PATIENCE = 1_000.0
 """``request_timeout_ms`` of the clients here. Kafka's 30 s are made for brokers that are slow; a lesson's broker is dead."""
 
 
+_WORK = 80.0
+"""How long a consumer of the group takes for an order, in ms: one alone cannot keep up, two can."""
+
+
 def _acks(chosen: Acks) -> Literal["all", 1, 0]:
     return {"all": "all", "1": 1, "0": 0}[chosen]  # type: ignore[return-value]  # the three values that there are
 
@@ -98,7 +102,7 @@ def consumer_group(
     protocol: Annotated[Literal["eager", "cooperative"], "how the group rebalances"] = "eager",
     partitions: Annotated[int, Range(1, 8, label="Partitions of orders")] = 4,
     consumers: Annotated[int, Range(1, 6, label="Consumers at the start")] = 2,
-    slow_ms: Annotated[float, Range(40, 600, unit="ms", label="Time billing-1 takes for an order")] = 40,
+    slow_ms: Annotated[float, Range(40, 600, unit="ms", label="Time billing-1 takes for an order")] = 80,
     session_timeout_ms: Annotated[float, Range(6_000, 12_000, unit="ms", label="Session timeout")] = 6_000,
 ) -> Scenario:
     """A group shares a topic's partitions, and at five seconds something changes.
@@ -118,19 +122,18 @@ def consumer_group(
         "max_poll_interval_ms": 5_000,
         "max_poll_records": 10,
         "auto_offset_reset": "earliest",
-        "request_timeout_ms": _PATIENCE,
     }
     members = [
         KafkaConsumer(
             name,
-            work=slow_ms if name == "billing-1" else 40,
+            work=slow_ms if name == "billing-1" else _WORK,
             close_at=5_000 if change == "one leaves" and name == "billing-1" else None,
             **common,
         )
         for name in names
     ]
     if change == "one joins":
-        members.append(KafkaConsumer(f"billing-{consumers + 1}", work=40, start_at=5_000, **common))
+        members.append(KafkaConsumer(f"billing-{consumers + 1}", work=_WORK, start_at=5_000, **common))
     nodes = [
         *_cluster(KafkaTopic("orders", partitions), brokers=1, group_initial_rebalance_delay_ms=500),
         KafkaProducer("shop", every=50, count=240, request_timeout_ms=_PATIENCE),

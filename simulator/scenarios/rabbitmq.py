@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from simulator.brokers.queue.declared import Bound, ExchangeDeclared, QueueDeclared
 from simulator.brokers.queue.node import RabbitMQ
 from simulator.clients.publisher import Publisher
+from simulator.clients.shovel import Shovel
 from simulator.clients.subscriber import Subscriber
 from simulator.network import Link
 from simulator.scenario import Scenario
@@ -125,4 +126,57 @@ def poison_message(
         links=[Link("shop", "rabbitmq", latency=2), Link("rabbitmq", "billing", latency=2)],
         duration=700,
         name="poison_message",
+    )
+
+
+def redrive(
+    to: Annotated[Literal["the queue of billing", "the exchange"], "where the shovel puts dead letters"] = "the exchange",
+    limit: Annotated[int | None, Range(1, 3, label="How many it moves at most")] = None,
+    mended: Annotated[bool, "billing is mended before they are tried again"] = True,
+    per_second: Annotated[float, Range(5, 100, unit="messages/s", label="How many it moves in a second")] = 20,
+) -> Scenario:
+    """Billing has rejected three orders because of a mistake of its own; the mistake is mended, and they are tried again.
+
+    A fanout exchange gave each order to billing and to mail, and mail has done its part. Whatever goes through that
+    exchange again goes to both again. Put into billing's queue, it goes to billing alone. Where nothing was mended, it
+    comes back to where it lay.
+    """
+    back: dict[str, Any] = {"dest_queue": "billing"} if to == "the queue of billing" else {"dest_exchange": "orders"}
+    return Scenario(
+        nodes=[
+            Publisher("shop", every=30, count=6, exchange="orders", confirm=True, delivery_mode=2),
+            RabbitMQ(
+                "rabbitmq",
+                exchanges=[
+                    ExchangeDeclared("orders", exchange_type="fanout"),
+                    ExchangeDeclared("dead", exchange_type="fanout"),
+                ],
+                queues=[QueueDeclared("billing", dead_letter_exchange="dead"), "mail", "dead orders"],
+                bindings=[Bound("orders", "billing"), Bound("orders", "mail"), Bound("dead", "dead orders")],
+            ),
+            Subscriber(
+                "billing",
+                "billing",
+                work=10,
+                poison=["order-2", "order-3", "order-5"],
+                poison_until=300 if mended else None,
+                requeue=False,
+            ),
+            Subscriber("mail", "mail", work=10),
+            Shovel(
+                "shovel",
+                "dead orders",
+                at=400,
+                src_delete_after="queue-length" if limit is None else limit,
+                per_second=per_second,
+                **back,
+            ),
+        ],
+        links=[
+            Link("shop", "rabbitmq", latency=2),
+            *(Link("rabbitmq", name, latency=2) for name in ("billing", "mail")),
+            Link("shovel", "rabbitmq", latency=2),
+        ],
+        duration=1_000,
+        name="redrive",
     )

@@ -37,6 +37,7 @@ MOST_REPLICAS = 6
 """A broker with more replicas shows the first ones, in the order of their partitions' names."""
 
 _LINE, _BOOK_LABELS = 16.0, 106.0
+_MOST_IN_A_COLUMN, _BETWEEN = 3, 16.0
 _NUMBERS = 42.0
 """The room behind the cells, for the high watermark and the end of the log."""
 
@@ -61,39 +62,60 @@ def is_drawn(field: str) -> bool:
     return not is_internal(field.partition(" ")[2])
 
 
-def broker_panel(trace: Trace, node: Node, used: Mapping[str, Use], label_width: float, most: Slots) -> Panel:
-    """The panel of a broker (`holds_replicas`). ``used`` tells what every node held in the stretch of the trace."""
-    brokers = [each.name for each in trace.scenario.nodes if holds_replicas(each)]
-    controller = next((each.name for each in trace.scenario.nodes if controls(each)), node.name)
-    held = {name: _partitions(used[name]) for name in brokers}
-    everywhere = {partition for partitions in held.values() for partition in partitions}
-    filled = max((used[name].most.get(f"log {each}", 0) for name in brokers for each in held[name]), default=0)
-    slots, slot = min(max(filled, 4), most.cells), max(label_width + 8, 25)
-    named = max((len(each) for each in everywhere), default=0) * 6.9
-    books = {name: _Books(trace, used, name) for name in brokers}
-    width = max(
-        slots * slot + _NUMBERS,
-        named + max(len(name) for name in brokers) * 5.8 + 180,
-        *(each.width for each in books.values()),
-    )
-    slots = min(int((width - _NUMBERS) / slot), most.cells)
-    rows: list[Row] = []
-    marks: list[Mark] = []
-    y = HEAD + 2
-    for partition in held[node.name][:MOST_REPLICAS]:
-        peers = tuple(name for name in brokers if partition in held[name])
-        cells = slots if any(used[name].most.get(f"log {partition}") for name in peers) else 0
-        x = PADDING + 5
-        rows.append(Replica(partition, x, y, cells, slot, width, node.name, peers, controller, left=x))
-        y += replica_height(cells) + ROW_GAP
-    more = len(held[node.name]) - MOST_REPLICAS
-    if more > 0:
-        marks.append(Mark("text", (PADDING + 5, y + 10, 10), "muted", f"and {more} more replicas", "start"))
-        y += _LINE
-    rows += books[node.name].rows(y)
-    height = y + books[node.name].height + 6
-    title = type(node).__name__
-    return Panel(node.name, title, round(width + 2 * PADDING + 10), round(height), tuple(rows), tuple(marks))
+class ClusterPlan:
+    """What all brokers of a cluster have in common in a picture: so that what one of them lacks is missing under the others.
+
+    ``used`` tells what every node held in the stretch of the trace, ``label_width`` how wide the widest record's label is.
+    """
+
+    def __init__(self, trace: Trace, used: Mapping[str, Use], label_width: float, most: Slots) -> None:
+        self._brokers = [node.name for node in trace.scenario.nodes if holds_replicas(node)]
+        self._controller = next((node.name for node in trace.scenario.nodes if controls(node)), "")
+        self._held = {name: _partitions(used[name]) for name in self._brokers}
+        self._records = {
+            partition: max(used[name].most.get(f"log {partition}", 0) for name in self._brokers)
+            for partitions in self._held.values()
+            for partition in partitions
+        }
+        self._books = {name: _Books(trace, used, name) for name in self._brokers}
+        self._slot = max(label_width + 8, 25)
+        named = max(map(len, self._records), default=0) * 6.9 + max(map(len, self._brokers), default=0) * 5.8 + 180
+        slots = min(max([4, *self._records.values()]), most.cells)
+        width = max(slots * self._slot + _NUMBERS, named)
+        # Where there is much to see, in two columns: a picture that is too tall has its words out of sight.
+        busiest = max((sum(self._records[each] > 0 for each in held) for held in self._held.values()), default=0)
+        self._columns = 2 if busiest > _MOST_IN_A_COLUMN else 1
+        between = (self._columns - 1) * _BETWEEN
+        self._whole = max([self._columns * width + between, *(books.width for books in self._books.values())])
+        self._width = (self._whole - between) / self._columns
+        self._slots = min(int((self._width - _NUMBERS) / self._slot), most.cells)
+
+    def broker_panel(self, node: Node) -> Panel:
+        """The panel of one of the brokers (`holds_replicas`)."""
+        rows: list[Row] = []
+        marks: list[Mark] = []
+        held, y = self._held[node.name], HEAD + 2
+        shown = held[:MOST_REPLICAS]
+        for at in range(0, len(shown), self._columns):
+            beside = [
+                self._replica(node.name, partition, PADDING + 5 + place * (self._width + _BETWEEN), y)
+                for place, partition in enumerate(shown[at : at + self._columns])
+            ]
+            rows += beside
+            y += max(replica_height(each.slots) for each in beside) + ROW_GAP
+        if len(held) > MOST_REPLICAS:
+            more = f"and {len(held) - MOST_REPLICAS} more replicas"
+            marks.append(Mark("text", (PADDING + 5, y + 10, 10), "muted", more, "start"))
+            y += _LINE
+        books = self._books[node.name]
+        rows += books.rows(y)
+        width, height = self._whole + 2 * PADDING + 10, y + books.height + 6
+        return Panel(node.name, type(node).__name__, round(width), round(height), tuple(rows), tuple(marks))
+
+    def _replica(self, broker: str, partition: str, x: float, y: float) -> Replica:
+        peers = tuple(name for name in self._brokers if partition in self._held[name])
+        slots = self._slots if self._records[partition] else 0
+        return Replica(partition, x, y, slots, self._slot, self._width, broker, peers, self._controller or broker, left=x)
 
 
 def _partitions(use: Use) -> list[str]:

@@ -20,7 +20,7 @@ function createSide(name) {
   const say = html('p', {class: 'eda-say'});
   const element = html('section', {class: 'eda-side', 'aria-label': name},
     html('div', {class: 'eda-top'}, html('span', {class: 'eda-title'}, name), tallies), theatre, say);
-  let data = null, layouts, state, stage, hidden, loud = [], counters = [], drawnAt = null;
+  let data = null, layouts, state, stage, loud = [], counters = [], drawnAt = null;
   return {
     element,
     get loud() { return loud; },
@@ -33,11 +33,7 @@ function createSide(name) {
       data = next;
       drawnAt = null;
       if (!data) { theatre.replaceChildren(); loud = []; return; }
-      const quiet = step => data.quiet[step] === '1';
-      const protocol = data.flights.map(flight => flight[9] === '' && quiet(Math.max(flight[4], 0)));
-      data.flights.forEach((flight, at) => { flight.at = at; });
-      hidden = flight => protocol[flight.at];
-      loud = data.time.filter((_, step) => !quiet(step));
+      loud = data.time.filter((_, step) => data.quiet[step] !== '1');
       layouts = data.bothLayouts ??= data.layouts;
       state = createState(data);
       stage = createStage(data);
@@ -60,7 +56,7 @@ function createSide(name) {
       const step = countUpTo(data.time, time) - 1;
       if (step !== drawnAt) {
         const changed = state.go(step);
-        stage.drawNodes(state, drawnAt === null ? null : changed, step < 0 ? 0 : data.message[step], step < 0 ? -1 : data.node[step]);
+        stage.drawNodes(state, drawnAt === null ? null : changed, step);
         drawnAt = step;
         let told = step;
         while (told >= 0 && data.quiet[told] === '1') told -= 1;
@@ -70,7 +66,7 @@ function createSide(name) {
         say.classList.toggle('eda-old', data.time[step] < time);
       }
       const spot = {step, time};
-      stage.drawFlights(spot, spot, 1, hidden);
+      stage.drawFlights(spot, spot, 1, stage.isQuiet);
       stage.drawCuts(time);
       return say.classList.contains('eda-old') ? '' : say.textContent;
     },

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from simulator.reading.flights import carried
 from simulator.reading.lineage import births
+from simulator.reading.wire import wire
 from simulator.trace import Step, Trace
 from simulator.views.cluster_panel import is_internal
 
@@ -57,21 +58,46 @@ def tone(step: Step, looks: Mapping[int, str]) -> str:
     return TONES.get(step.kind, "")
 
 
+_UPKEEP = frozenset((
+    "replicate", "broker_heartbeat", "alter_isr", "leadership", "metadata", "group_heartbeat", "fetch", "list_offsets",
+    "offsets", "join", "sync",
+))  # fmt: skip
+"""The messages that a cluster and its clients send again and again, until they get through."""
+
+_TO_BE_EXPECTED = ("receiver down", "Cut")
+"""Why such a message is lost while something else is wrong, which is told."""
+
+
 def background(trace: Trace, steps: Sequence[Step], looks: Mapping[int, str]) -> Iterator[bool]:
     """Which steps are nothing but protocol going its usual way, or a cluster's upkeep.
 
     What happened to one of the protocol's messages is not background, and neither is what a cluster's upkeep brings about: a
     broker that is out of sync, a new leader, a group that shares its partitions out anew.
     """
-    struck = {step.cause for step in steps if step.kind in {"lost", "duplicated"}}
+    has_cluster = bool(wire(trace).partitions)
     leads = _leads(trace, steps[0].index) if steps else set()
+    struck = {
+        step.cause for step in steps if step.kind in {"lost", "duplicated"} and not (has_cluster and _is_expected(step))
+    }
     for step in steps:
-        if step.kind in {"sent", "delivered"}:
-            usual = step.index not in struck if step.kind == "sent" else step.cause not in struck
-            yield usual and step.message is not None and looks[step.message.id] == "protocol"
-            continue
-        yield _is_upkeep(step, leads)
-        _note_leader(leads, step)
+        protocol = step.message is not None and looks[step.message.id] == "protocol"
+        if step.kind == "sent":
+            yield protocol and step.index not in struck
+        elif step.kind == "delivered":
+            # What a batch brings to a broker, or records to a consumer, is told by the steps that follow at once.
+            told = has_cluster and step.message is not None and step.message.kind in {"produce", "records"}
+            yield (protocol or told) and step.cause not in struck
+        else:
+            yield has_cluster and (
+                _is_upkeep(step, leads) or _is_expected(step) or protocol and step.kind in {"timed_out", "ignored"}
+            )
+            _note_leader(leads, step)
+
+
+def _is_expected(step: Step) -> bool:
+    if step.kind != "lost" or step.message is None:
+        return False
+    return step.message.kind in _UPKEEP and step.data["reason"] in _TO_BE_EXPECTED
 
 
 def _leads(trace: Trace, index: int) -> set[tuple[str, object]]:
@@ -95,15 +121,21 @@ def _is_upkeep(step: Step, leads: set[tuple[str, object]]) -> bool:
     partition = step.data.get("partition")
     if isinstance(partition, str) and is_internal(partition):
         return True
-    match step.kind:
-        case "elected" | "expanded" | "promoted":
-            # How a run begins.
-            return step.time == 0
-        case "demoted" | "advanced":
-            # A follower is told whom to follow, and how far what it has is committed.
-            return (step.node, partition) not in leads
-        case "batched":
-            return bool(step.data["records"] == 1)
-        case "identified":
-            return step.data["transaction"] is None
-    return False
+    rule = _UPKEEP_STEPS.get(step.kind)
+    return rule is not None and rule(step, (step.node, partition) in leads)
+
+
+_UPKEEP_STEPS: dict[str, Callable[[Step, bool], bool]] = {
+    # How a run begins.
+    "elected": lambda step, leads: step.time == 0,
+    "expanded": lambda step, leads: step.time == 0,
+    "promoted": lambda step, leads: step.time == 0,
+    # A follower is told whom to follow, and how far what it has is committed.
+    "demoted": lambda step, leads: not leads,
+    "advanced": lambda step, leads: not leads,
+    "batched": lambda step, leads: bool(step.data["records"] == 1),
+    # Work on it begins at once, or when that on the one before is done.
+    "fetched": lambda step, leads: True,
+    "identified": lambda step, leads: step.data["transaction"] is None,
+}
+"""Whether a step of this kind is upkeep; told with it is whether its node leads its partition."""

@@ -14,7 +14,7 @@ from simulator.reading.parties import groups
 from simulator.reading.routes import routes_messages
 from simulator.scenario import Node
 from simulator.trace import Trace
-from simulator.views.cluster_panel import broker_panel, controller_panel, controls, holds_replicas
+from simulator.views.cluster_panel import ClusterPlan, controller_panel, controls, holds_replicas
 from simulator.views.panel import (
     CELL_HEIGHT,
     CHARACTER,
@@ -114,13 +114,14 @@ def panels(
     used = uses(trace.nodes, start, edits)
     # Groups stand in the scenario's order, as their consumers do.
     order = {group: place for place, group in enumerate(groups(trace))}
+    cluster = ClusterPlan(trace, used, label_width, slots)
     made = {}
     for node in trace.scenario.nodes:
         use = used[node.name]
         if routes_messages(node):
             made[node.name] = queues_panel(trace, node, use, label_width, slots)
         elif holds_replicas(node):
-            made[node.name] = broker_panel(trace, node, used, label_width, slots)
+            made[node.name] = cluster.broker_panel(node)
         elif controls(node):
             made[node.name] = controller_panel(trace, node, use)
         elif hides_messages(node):

@@ -13,7 +13,6 @@ function createPlayer(data, options) {
   const stage = createStage(data);
   const still = matchMedia('(prefers-reduced-motion: reduce)');
   const quiet = at => data.quiet[at] === '1';
-  const quietFlights = data.flights.map(flight => flight[9] === '' && quiet(Math.max(flight[4], 0)));
   const arrivals = new Set(data.flights.map(flight => flight[5]));
   const timeAt = step => (step < 0 ? data.before : data.time[step]);
   const told = step => (step < 0 ? (data.first ? 'Before the first step of this part.' : 'Nothing has happened yet.') : data.sentence[step]);
@@ -38,8 +37,7 @@ function createPlayer(data, options) {
     }
     return Math.max(low - 1, 0);
   }
-  const hidden = flight => !settings.protocol && quietFlights[flight.at];
-  data.flights.forEach((flight, at) => { flight.at = at; });
+  const hidden = flight => !settings.protocol && stage.isQuiet(flight);
 
   // Elements.
 
@@ -199,9 +197,7 @@ function createPlayer(data, options) {
   }
 
   function drawStep(changed) {
-    const at = Math.max(current, 0);
-    stage.drawNodes(
-      state, changed, current < 0 ? 0 : data.message[at], current < 0 ? -1 : data.node[at], data.lit[current] ?? []);
+    stage.drawNodes(state, changed, current);
     stage.drawCuts(timeAt(current));
     say.replaceChildren(html('span', {}, told(current)));
     if (data.notes[current]) say.append(' ', html('span', {class: 'eda-note'}, data.notes[current]));

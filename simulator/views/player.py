@@ -11,7 +11,7 @@ from simulator.views.style import script, style_sheet
 
 def player_script(*own: str) -> str:
     """An ES module with ``mount`` in it, followed by these scripts of this folder."""
-    return script("state.js", "stage.js", "parts.js", "player.js", *own)
+    return script("state.js", "rows.js", "stage.js", "parts.js", "player.js", *own)
 
 
 def player_style(*own: str) -> str:

@@ -105,7 +105,7 @@ class _Drawing:
 
     def _queue_width(self, name: str) -> float:
         held = max((self._held(name, each) for each in self._consumers(name)), default=0)
-        rows = self._label_room(name) + max(self._chips(name) * self._slot + 24, held * self._slot + 76)
+        rows = self._label_room(name) + max(self._chips(name) * self._slot + 24, held * self._slot + 96)
         texts = (len(name) * 7 + 40, len(self._map.settings_of(name)) * SMALL, len(self._map.death_of(name)) * SMALL + 16)
         return max(rows, *texts, 120) + 20
 
@@ -149,7 +149,7 @@ class _Drawing:
             label, among = shortened(consumer, 12), (f"holder {name}", consumer)
             self.rows.append(Chips(label, start, at, f"unacked {name}", slots, self._slot, left=x + 10, among=among))
             prefetch = Said(f"consumers {name}", "prefetch {value}", consumer, "prefetch ∞", "not here")
-            self.rows.append(Text("", start + slots * self._slot + 4, at, (prefetch,), size=10))
+            self.rows.append(Text("", start + slots * self._slot + 24, at, (prefetch,), size=10))
             at += CHIP_HEIGHT + 4
         if self._map.death_of(name):
             part = f"dead {name}"

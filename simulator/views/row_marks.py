@@ -1,4 +1,4 @@
-"""The rows of a node as marks: what `stage.js` draws in the browser, for pictures that no browser draws."""
+"""The rows of a node as marks: what `rows.js` draws in the browser, for pictures that no browser draws."""
 
 from __future__ import annotations
 

@@ -128,7 +128,9 @@ class Picture:
             _, _, link, against, sent, end, left, arrives, reach, lost = flight
             if sent > self.step or end < self.step:
                 continue
-            if not self._shows_protocol and not lost and self.data["quiet"][max(sent, 0)] == "1":
+            quiet = self.data["quiet"]
+            is_quiet = quiet[max(sent, 0)] == "1" and (not lost or quiet[end : end + 1] == "1")
+            if is_quiet and not self._shows_protocol:
                 continue
             if end == self.step:
                 fraction = reach

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from simulator import KafkaBroker, KafkaProducer, Trace
 from simulator.reading.anomalies import anomalies
-from tests.guarantees.trouble import AUDIT, ORDERS, SHOP, played, seeds, stopping, trouble
+from tests.guarantees.faults import seeds
+from tests.guarantees.trouble import AUDIT, ORDERS, SHOP, played, stopping, trouble
 from tests.kafka import Logs, leaders
 from tests.profiles import some
 

@@ -8,20 +8,8 @@ from typing import Any
 from attrs import evolve
 from hypothesis import strategies as st
 
-from simulator import (
-    Crash,
-    Cut,
-    Drop,
-    Duplicate,
-    KafkaBroker,
-    KafkaConsumer,
-    KafkaProducer,
-    KafkaTopic,
-    Pause,
-    Slow,
-    Span,
-    Trace,
-)
+from simulator import KafkaBroker, KafkaConsumer, KafkaProducer, KafkaTopic, Trace
+from tests.guarantees.faults import crashes, lasts, on_links, pauses, times
 from tests.kafka import SWIFT, swift
 
 NAMES = tuple(broker.name for broker in SWIFT)
@@ -39,45 +27,10 @@ AUDIT = KafkaConsumer(
 AMONG = [*combinations(NAMES, 2), *(("controller", name) for name in NAMES)]
 OUTSIDE = [(client.name, name) for client in (SHOP, AUDIT) for name in NAMES]
 
-seeds = st.integers(0, 2**32)
-times = st.integers(50, 2_500)
-lasts = st.integers(20, 1_500)
-spans = st.builds(lambda start, lasting: Span(start, min(start + lasting, 3_000)), times, lasts)
-
-
-def crashes(*brokers: str) -> st.SearchStrategy[Crash]:
-    """A broker goes, at some time or after some step of its own, and comes back."""
-    steps = st.sampled_from(["appended", "replicated", "sent", "delivered", "promoted"])
-    when = st.one_of(
-        st.fixed_dictionaries({"at": times}), st.fixed_dictionaries({"after": steps, "nth": st.integers(1, 60)})
-    )
-    return st.builds(
-        lambda broker, back, when: Crash(broker, restart_after=back, **when), st.sampled_from(brokers), lasts, when
-    )
-
-
-def on_links(ends: list[tuple[str, str]], *kinds: str) -> st.SearchStrategy[Any]:
-    """A link is cut, or loses, doubles or delays some of what goes one way."""
-    ways = st.sampled_from([way for one, other in ends for way in ((one, other), (other, one))])
-    some = st.fixed_dictionaries(
-        {"kind": st.sampled_from(kinds), "during": spans, "probability": st.sampled_from([0.1, 0.5, 1.0])}
-    )
-    return st.one_of(
-        st.builds(
-            lambda way, during, how: Cut(*way, during=during, direction=how), ways, spans, st.sampled_from(["both", "there"])
-        ),
-        st.builds(lambda way, some: Drop(*way, **some), ways, some),
-        st.builds(lambda way, some, after: Duplicate(*way, after=after, **some), ways, some, st.integers(0, 100)),
-        st.builds(lambda way, some, by: Slow(*way, by=by, **some), ways, some, st.integers(1, 100)),
-    )
-
-
-pauses = st.builds(lambda broker, at, lasting: Pause(broker, at=at, lasting=lasting), st.sampled_from(NAMES), times, lasts)
-
 trouble = st.lists(
     st.one_of(
-        crashes(*NAMES),
-        pauses,
+        crashes(NAMES, "appended", "replicated", "sent", "delivered", "promoted"),
+        pauses(NAMES),
         on_links(AMONG, "replicate", "leadership", "alter_isr", "broker_heartbeat"),
         on_links(OUTSIDE, "produce", "ack", "fetch", "records", "metadata"),
     ),

@@ -3,7 +3,7 @@
 from simulator import Link, Publisher, QueueDeclared, RabbitMQ, Scenario, SqsConsumer, SqsProducer, SqsQueue, run
 from simulator.reading import measures
 from simulator.reading.frames import frames
-from simulator.scenarios import message_groups, one_order, one_slow_message, poison_message, visibility_timeout
+from simulator.scenarios import message_groups, one_order, one_slow_message, poison_message, redrive, visibility_timeout
 
 
 def at_the_end(trace):
@@ -22,6 +22,7 @@ def at_the_end(trace):
 def test_at_the_end_it_is_what_the_last_frame_shows():
     for scenario in (
         poison_message(requeue=False, dead_letter_exchange=True),
+        redrive(limit=1),
         one_slow_message().but(duration=100),
         one_slow_message(prefetch_count=1).but(duration=100),
         visibility_timeout(max_receive_count=2),

@@ -18,6 +18,7 @@ from simulator import (
 from simulator.reading import checks
 from simulator.reading.fates import losses
 from simulator.reading.fates import missing as absent
+from simulator.scenarios import redrive
 
 
 def missing(queue=None, subscriber=None, faults=(), **publisher):
@@ -99,3 +100,12 @@ def test_a_copy_for_somebody_else_does_not_hide_a_loss():
     (lost,) = losses(run(scenario), "eu desk")
 
     assert (lost.message.key, lost.why) == ("order-2", "it left the queue eu (rejected)")
+
+
+@pytest.mark.parametrize("mended", [True, False])
+def test_a_dead_letter_that_a_shovel_brings_back_is_followed_to_where_it_ends(mended):
+    trace = run(redrive("the queue of billing", mended=mended))
+
+    keys = [each.message.key for each in absent(trace, "billing")]
+    assert losses(trace, "billing") == []
+    assert keys == ([] if mended else ["order-2", "order-3", "order-5"])

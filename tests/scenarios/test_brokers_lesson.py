@@ -13,6 +13,7 @@ from simulator.scenarios import (
     one_slow_message,
     poison_message,
     read_process_write,
+    redrive,
     routing,
     three_brokers,
     visibility_timeout,
@@ -87,6 +88,29 @@ def test_a_delivery_limit_ends_the_attempts():
 
     assert sorted(keys(trace)) == ["order-1", "order-2", "order-4", "order-5", "order-6"]
     assert keys(trace, "started").count("order-3") == 4
+
+
+def test_dead_letters_go_to_everybody_through_the_exchange_and_to_one_through_its_queue():
+    again, alone = (run(redrive(to)) for to in ("the exchange", "the queue of billing"))
+
+    for trace in (again, alone):
+        assert sorted(keys(trace, node="billing")) == [f"order-{number}" for number in range(1, 7)]
+    assert [each.message.key for each in measures.duplicates(again, "mail")] == ["order-2", "order-3", "order-5"]
+    assert checks.processed_once(alone, "mail")
+
+
+def test_a_limit_moves_so_many_and_leaves_the_rest_where_it_is():
+    trace = run(redrive("the queue of billing", limit=1))
+
+    assert keys(trace, "redriven") == ["order-2"]
+    assert len(frames(trace)[-1].messages("rabbitmq", "ready dead orders")) == 2
+
+
+def test_what_is_not_mended_comes_back_among_the_dead_letters():
+    trace = run(redrive("the queue of billing", mended=False))
+
+    assert len(frames(trace)[-1].messages("rabbitmq", "ready dead orders")) == 3
+    assert keys(trace, "started", "billing").count("order-2") == 2
 
 
 # Queues that hide.

@@ -156,6 +156,24 @@ def test_a_cluster_s_chatter_is_hidden_until_it_is_asked_for():
     assert not [step for step in seen if step.time == 0]
 
 
+def test_upkeep_that_a_broken_node_or_link_swallows_is_no_news_but_a_lost_batch_is():
+    ran = run(replication(), seed=1)
+    quiet = replay_data(ran)["quiet"]
+    lost = {step.message.kind: quiet[step.index] for step in ran.select("lost")}
+
+    assert lost["replicate"] == "1"
+    assert lost["produce"] == "0"
+
+
+def test_upkeep_that_a_fault_strikes_on_purpose_is_news():
+    ran = run(replication().but(faults=[Drop("broker-1", "broker-2", kind="replicate", nth=3)]), seed=1)
+    (dropped,) = [step for step in ran.select("lost") if step["reason"] == "Drop"]
+
+    quiet = replay_data(ran)["quiet"]
+
+    assert quiet[dropped.index] == quiet[dropped.cause] == "0"
+
+
 def test_of_the_high_watermark_only_the_leader_s_is_told():
     ran = run(replication(), seed=1)
     quiet = replay_data(ran)["quiet"]

@@ -172,13 +172,14 @@ class Front:
     def _let_time_pass(self) -> None:
         """Tell what time has changed. Always before an operation, so that the steps are in the order of what happened."""
         sim = self._sim
-        for stored, what in self._queue.advance(sim.now):
-            cause = self._hid.pop(stored.number, -1)
-            record = sim.message_of(stored.record)
-            if what == "retention period over":
-                sim.record(EXPIRED, record, stored.number, cause=cause)
-            else:
-                sim.record(REAPPEARED, record, stored.number, sim.value(what), cause=cause)
+        with sim.as_one():
+            for stored, what in self._queue.advance(sim.now):
+                cause = self._hid.pop(stored.number, -1)
+                record = sim.message_of(stored.record)
+                if what == "retention period over":
+                    sim.record(EXPIRED, record, stored.number, cause=cause)
+                else:
+                    sim.record(REAPPEARED, record, stored.number, sim.value(what), cause=cause)
 
     # Sending.
 
@@ -200,14 +201,15 @@ class Front:
         records = [sim.message_of(number) for number in request.payload]
         answers = self._queue.send_message_batch(sim.now, [(str(each.id), _parameters(each)) for each in records])
         told: list[int | str] = []
-        for record in records:
-            sent = answers[str(record.id)]
-            if isinstance(sent, SqsError):
-                told.append(f"{sent.code}: {sent}")
-                sim.record(REJECTED, record, sim.value(told[-1]), cause=arrived)
-            else:
-                told.append(sent.message_id)
-                self._sent(sent, record, arrived)
+        with sim.as_one():
+            for record in records:
+                sent = answers[str(record.id)]
+                if isinstance(sent, SqsError):
+                    told.append(f"{sent.code}: {sent}")
+                    sim.record(REJECTED, record, sim.value(told[-1]), cause=arrived)
+                else:
+                    told.append(sent.message_id)
+                    self._sent(sent, record, arrived)
         self._reply(request, producer, REPLY, tuple(told))
         self._serve()
 
@@ -242,20 +244,23 @@ class Front:
             visibility_timeout=hide,
             receive_request_attempt_id=attempt,
         )
+        with sim.as_one():
+            for stored in queue.dead_lettered:
+                self._set_aside(stored, cause)
+            for each in found:
+                self._hand_out(each, cause)
         for stored in queue.dead_lettered:
-            target = self._destination(queue.leaving[stored.number])
-            record = sim.message_of(stored.record)
-            sim.record(
-                DEAD_LETTERED, record, stored.number, sim.index_of(target), stored.received_here,
-                cause=self._hid.pop(stored.number, cause),
-            )  # fmt: skip
             self._deliver(queue.leaving[stored.number])
-        for each in found:
-            self._hand_out(each, cause)
         if found:
             flat = chain.from_iterable((each.record, each.receipt_handle, each.approximate_receive_count) for each in found)
             self._reply(request, consumer, MESSAGES, tuple(flat))
         return bool(found)
+
+    def _set_aside(self, stored: Stored, cause: int) -> None:
+        sim, number = self._sim, stored.number
+        target = sim.index_of(self._destination(self._queue.leaving[number]))
+        since = self._hid.pop(number, cause)
+        sim.record(DEAD_LETTERED, sim.message_of(stored.record), number, target, stored.received_here, cause=since)
 
     def _hand_out(self, received: Received, cause: int) -> None:
         sim = self._sim
@@ -299,13 +304,14 @@ class Front:
         handles: tuple[int, ...] = request.payload
         answers = self._queue.delete_message_batch(sim.now, [(str(each), {"receipt_handle": each}) for each in handles])
         told = []
-        for handle in handles:
-            stored = answers[str(handle)]
-            told.append(f"{stored.code}: {stored}" if isinstance(stored, SqsError) else "")
-            if stored is None:
-                sim.record(IGNORED, request, sim.value(_STALE), cause=arrived)
-            elif not isinstance(stored, SqsError):
-                sim.record(DELETED, sim.message_of(stored.record), stored.number, cause=arrived)
+        with sim.as_one():
+            for handle in handles:
+                stored = answers[str(handle)]
+                told.append(f"{stored.code}: {stored}" if isinstance(stored, SqsError) else "")
+                if stored is None:
+                    sim.record(IGNORED, request, sim.value(_STALE), cause=arrived)
+                elif not isinstance(stored, SqsError):
+                    sim.record(DELETED, sim.message_of(stored.record), stored.number, cause=arrived)
         self._reply(request, consumer, REPLY, tuple(told))
         self._serve()
 
@@ -381,9 +387,9 @@ class Front:
             if letter is None:
                 break
             to = self._destination(letter)
-            sim.record(REDRIVEN, sim.message_of(letter.record), letter.number, sim.index_of(to))
-            self._deliver(letter)
             left -= 1
             sim.durable["moving"] = (rate, left, destination)
+            sim.record(REDRIVEN, sim.message_of(letter.record), letter.number, sim.index_of(to))
+            self._deliver(letter)
             yield sim.sleep(1_000.0 / rate)
         del sim.durable["moving"]
