@@ -41,12 +41,15 @@ def repeated(trace: Trace) -> set[int]:
 
 
 def overtaken(trace: Trace) -> set[int]:
-    """The records that stand in the log behind one of the same key that was made later. Ids count in the order of making."""
+    """The records that came into the log for the first time behind one of the same key that was made later.
+
+    (Ids count in the order of making. What is repeated comes again behind what came after it.)
+    """
     found: set[int] = set()
     for log in final(trace).values():
-        by_key: dict[str | None, list[int]] = {}
+        by_key: dict[str | None, dict[int, None]] = {}
         for offset in sorted(log):
-            by_key.setdefault(trace.message(log[offset]).key, []).append(log[offset])
+            by_key.setdefault(trace.message(log[offset]).key, {})[log[offset]] = None
         found |= {other for records in by_key.values() for one, other in pairwise(records) if other < one}
     return found
 
