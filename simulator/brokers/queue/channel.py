@@ -103,6 +103,11 @@ class Channel:
             exchanges.known(exchange)
             return
         alternate = (arguments or {}).get("alternate-exchange")
+        if alternate is not None and not isinstance(alternate, str):
+            raise AmqpError(
+                "PRECONDITION_FAILED",
+                f'exchange "{exchange}": alternate-exchange is {alternate!r}; it must be the name of an exchange.',
+            )
         wanted = Exchange(
             exchange, exchange_type, durable=durable, auto_delete=auto_delete, internal=internal, alternate=alternate
         )
