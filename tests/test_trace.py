@@ -169,6 +169,6 @@ def test_a_trace_by_hand_is_checked(steps: Any, sentence: str):
 def test_every_kind_is_a_past_participle_with_a_doc_and_at_most_three_fields():
     for name, kind in KINDS.items():
         assert BY_CODE[kind.code] is kind
-        assert name.endswith(("ed", "sent", "lost", "timed_out", "redriven", "shrunk", "begun", "reset"))
+        assert name.endswith(("ed", "sent", "lost", "timed_out", "redriven", "shrunk", "begun", "reset", "bound"))
         assert kind.doc
         assert len(kind.fields) <= 3

@@ -258,8 +258,12 @@ class _Receiving:
 
     def _lapse(self, asked: Message, attempt: int) -> None:
         sim = self._sim
+        waiting = self._asked.pop(asked.id, None)
+        if waiting is None:
+            # The answer came at this very moment, as after a pause, and nobody has called the timer off yet.
+            return
         sim.record(TIMED_OUT, asked, sim.index_of(self._queue.name), attempt, sim.value("indefinite"))
-        self._asked.pop(asked.id).succeed(None)
+        waiting.succeed(None)
 
 
 class _Heartbeat:

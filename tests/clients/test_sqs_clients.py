@@ -10,6 +10,7 @@ from simulator import (
     Crash,
     Drop,
     Link,
+    Pause,
     RedrivePolicy,
     Retry,
     Scenario,
@@ -252,3 +253,16 @@ def test_a_redrive_that_amazon_sqs_would_refuse_is_refused(operator, told):
         redriven(operator, more=(SqsQueue("other.fifo", fifo_queue=True), SqsQueue("far")))
 
     assert told in str(refused.value)
+
+
+# Pauses.
+
+
+def test_an_answer_that_waited_out_a_pause_counts_although_its_time_is_over():
+    consumer = SqsConsumer("one", wait_time_seconds=0, timeout=100)
+
+    for at in range(10, 80, 7):
+        scenario = shop(consumer, faults=[Pause("one", at=at, lasting=250)], duration=3_000)
+        trace = run(scenario.but(links=[Link("shop", "orders"), Link("orders", "one", latency=40)]))
+
+        assert sorted(set(keys(trace, "processed"))) == sorted(orders(*range(1, 13)))
